@@ -1,0 +1,238 @@
+"""The kinds of BTF as frozen values.
+
+Rules: a type names others by `TypeId`, never by reference, so a type can be held without its BTF and a cyclic
+BTF is no cyclic object. `match` on these classes instead of comparing kind numbers. An anonymous type has the
+name "".
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from purebpf.units import BitOffset, TypeId
+
+
+class Kind(IntEnum):
+    """BTF_KIND_* of uapi/linux/btf.h."""
+
+    VOID = 0
+    INT = 1
+    PTR = 2
+    ARRAY = 3
+    STRUCT = 4
+    UNION = 5
+    ENUM = 6
+    FWD = 7
+    TYPEDEF = 8
+    VOLATILE = 9
+    CONST = 10
+    RESTRICT = 11
+    FUNC = 12
+    FUNC_PROTO = 13
+    VAR = 14
+    DATASEC = 15
+    FLOAT = 16
+    DECL_TAG = 17
+    TYPE_TAG = 18
+    ENUM64 = 19
+
+
+class Linkage(IntEnum):
+    """Of functions and variables."""
+
+    STATIC = 0
+    GLOBAL = 1
+    EXTERN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Void:
+    """Type 0."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Int:
+    """An integer of `size` bytes of which `bits` from `bit_offset` count (old-style bitfields)."""
+
+    name: str
+    size: int
+    bits: int
+    bit_offset: int = 0
+    signed: bool = False
+    char: bool = False
+    boolean: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    target: TypeId
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    element: TypeId
+    index: TypeId
+    count: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member; `bitfield_size` is 0 unless the struct's kind_flag says otherwise."""
+
+    name: str
+    type: TypeId
+    bit_offset: BitOffset
+    bitfield_size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Struct:
+    """A struct; `kind_flag` tells which encoding its members' offsets have in the file."""
+
+    name: str
+    size: int
+    members: tuple[Member, ...]
+    kind_flag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Union:
+    name: str
+    size: int
+    members: tuple[Member, ...]
+    kind_flag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Enumerator:
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class Enum:
+    """ENUM and ENUM64 (`wide`); values are signed or not as `signed` says."""
+
+    name: str
+    size: int
+    enumerators: tuple[Enumerator, ...]
+    signed: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    name: str
+    is_union: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Typedef:
+    name: str
+    type: TypeId
+
+
+@dataclass(frozen=True, slots=True)
+class Volatile:
+    type: TypeId
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Const:
+    type: TypeId
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Restrict:
+    type: TypeId
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A FUNC; `type` is its FUNC_PROTO."""
+
+    name: str
+    type: TypeId
+    linkage: int = Linkage.STATIC
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter; the last one of a variadic function has no name and type 0."""
+
+    name: str
+    type: TypeId
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionProto:
+    return_type: TypeId
+    parameters: tuple[Parameter, ...]
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    name: str
+    type: TypeId
+    linkage: int = Linkage.STATIC
+
+
+@dataclass(frozen=True, slots=True)
+class SectionVariable:
+    """Where one VAR lies in its DATASEC."""
+
+    type: TypeId
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataSection:
+    name: str
+    size: int
+    variables: tuple[SectionVariable, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Float:
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeclTag:
+    """An attribute of a declaration; `component` is a member's or parameter's index, -1 the whole."""
+
+    name: str
+    type: TypeId
+    component: int = -1
+    kind_flag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TypeTag:
+    name: str
+    type: TypeId
+    kind_flag: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """A kind this library does not know, skipped with the help of the kind-layout section."""
+
+    name: str
+    kind: int
+    size_or_type: int
+
+
+BtfType = (
+    Void | Int | Pointer | Array | Struct | Union | Enum | Forward | Typedef | Volatile | Const | Restrict
+    | Function | FunctionProto | Variable | DataSection | Float | DeclTag | TypeTag | Unknown
+)  # fmt: skip

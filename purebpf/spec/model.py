@@ -1,0 +1,218 @@
+"""What an object file says, as frozen values: the same on every machine, free of fds and of the kernel.
+
+Rules: code stays `bytes`; relocations stand beside it in a tuple ordered by instruction index; a change is a
+new value. Names are the keys: a map, a program, a function and a variable are each referred to by name.
+Offsets inside a function's `code` are instruction indices relative to that function.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from types import MappingProxyType
+
+from purebpf.btf import Btf, CoreRelocation
+from purebpf.spec.sections import SectionDefinition
+from purebpf.uapi import AttachType, MapType, ProgramType
+from purebpf.units import ByteOrder, InsnIndex, TypeId
+
+
+class Pinning(IntEnum):
+    """LIBBPF_PIN_*: what a map's `pinning` key asks for."""
+
+    NONE = 0
+    BY_NAME = 1
+
+
+class MapOrigin(IntEnum):
+    """How the file declared a map."""
+
+    BTF = 0
+    LEGACY = 1
+    DATA = 2
+    KCONFIG = 3
+    STRUCT_OPS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class MapSpec:
+    """One map as declared. `max_entries` is as written: rounding and defaults are the plan's.
+
+    `name` is what programs refer to and what `spec.maps` is keyed by: for a data section its section name
+    (".rodata", ".data.cfg"). `contents` is the initial image of a data section. `slots` are the static
+    `values` of a map of maps or of programs: (index, name of map or program).
+    """
+
+    name: str
+    type: MapType | int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int = 0
+    numa_node: int | None = None
+    map_extra: int = 0
+    pinning: Pinning = Pinning.NONE
+    key_type: TypeId = TypeId(0)
+    value_type: TypeId = TypeId(0)
+    inner: "MapSpec | None" = None
+    slots: tuple[tuple[int, str], ...] = ()
+    contents: bytes | None = field(default=None, repr=False)
+    frozen: bool = False
+    origin: MapOrigin = MapOrigin.BTF
+    section: str = ".maps"
+
+
+@dataclass(frozen=True, slots=True)
+class MapAddress:
+    """ldimm64 of a map's fd."""
+
+    insn: InsnIndex
+    map: str
+
+
+@dataclass(frozen=True, slots=True)
+class MapValue:
+    """ldimm64 of an address inside a map's only value (a global variable)."""
+
+    insn: InsnIndex
+    map: str
+    offset: int
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SubprogramCall:
+    """A call of another function of the object."""
+
+    insn: InsnIndex
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class SubprogramAddress:
+    """ldimm64 of another function's address (a callback)."""
+
+    insn: InsnIndex
+    function: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExternValue:
+    """ldimm64 of a kconfig value or a kernel symbol's address."""
+
+    insn: InsnIndex
+    extern: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExternCall:
+    """A call of a kernel function (kfunc)."""
+
+    insn: InsnIndex
+    extern: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoreAccess:
+    """An instruction that CO-RE adapts to the target's types."""
+
+    insn: InsnIndex
+    record: CoreRelocation
+
+
+Reference = (
+    MapAddress | MapValue | SubprogramCall | SubprogramAddress | ExternValue | ExternCall | CoreAccess
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionSpec:
+    """One function of the object: an entry program or a subprogram.
+
+    `func_info` and `line_info` are the .BTF.ext records of this function, packed as in the file, with
+    instruction offsets (in instructions, not bytes) relative to the function.
+    """
+
+    name: str
+    section: str
+    section_index: InsnIndex
+    code: bytes = field(repr=False)
+    is_global: bool
+    references: tuple[Reference, ...] = ()
+    func_info: bytes = field(default=b"", repr=False)
+    line_info: bytes = field(default=b"", repr=False)
+    hidden: bool = False
+    weak: bool = False
+
+    @property
+    def insn_count(self) -> int:
+        """Instruction slots of the function alone, without the subprograms it calls."""
+        return len(self.code) // 8
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSpec:
+    """An entry point: a function in a section that SEC() named.
+
+    `definition` is None for a section name that no one knows: the object can be looked at, loading that
+    program is an error until it is given a type. `attach_to` is what stands behind the prefix
+    ("syscalls/sys_enter_write").
+    """
+
+    name: str
+    section: str
+    type: ProgramType
+    expected_attach_type: AttachType | None
+    attach_to: str
+    flags: int = 0
+    autoload: bool = True
+    definition: SectionDefinition | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VariableSpec:
+    """A global variable: `size` bytes at `offset` of data map `map`; `type` is 0 without BTF."""
+
+    name: str
+    map: str
+    offset: int
+    size: int
+    type: TypeId = TypeId(0)
+    is_static: bool = False
+
+
+class ExternKind(IntEnum):
+    """What an undefined symbol asks the kernel for."""
+
+    KCONFIG = 0
+    KSYM = 1
+    KFUNC = 2
+
+
+@dataclass(frozen=True, slots=True)
+class ExternSpec:
+    """An undefined symbol: a kconfig value, a kernel variable, or a kernel function."""
+
+    name: str
+    kind: ExternKind
+    type: TypeId
+    weak: bool
+    size: int = 0
+    alignment: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSpec:
+    """A whole object file. `programs` and `maps` stand in the file's order (libbpf's order)."""
+
+    name: str
+    byteorder: ByteOrder
+    license: str
+    kernel_version: int
+    btf: Btf | None
+    programs: Mapping[str, ProgramSpec]
+    functions: Mapping[str, FunctionSpec]
+    maps: Mapping[str, MapSpec]
+    variables: Mapping[str, VariableSpec] = MappingProxyType({})
+    externs: Mapping[str, ExternSpec] = MappingProxyType({})
+    func_info_record_size: int = 8
+    line_info_record_size: int = 16
