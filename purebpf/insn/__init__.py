@@ -1,1 +1,5 @@
+"""Instructions: decode, encode, assemble, disassemble."""
 
+from purebpf.insn.insn import Insn, decode, encode
+
+__all__ = ["Insn", "decode", "encode"]
