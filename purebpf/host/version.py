@@ -1,0 +1,39 @@
+"""The running kernel's version, as the kernel itself compares it.
+
+`uname -r` does not tell it on two distributions. Ubuntu and Debian freeze the third number at 0 in the release
+("5.15.0-91-generic", "6.1.0-9-amd64") while the kernel's LINUX_VERSION_CODE follows the stable series; kprobe
+programs of kernels before 5.0 are refused unless they name the exact code. Ubuntu gives the real version in
+/proc/version_signature, Debian in `uname -v`.
+"""
+
+import os
+import re
+from functools import cache
+
+from purebpf.plan.target import encode_version
+
+_VERSION = r"(\d+\.\d+\.\d+)"
+
+
+def exact_release(release: str, build: str, signature: str = "") -> str:
+    """The version behind `uname -r`, given `uname -v` and the text of /proc/version_signature ('' where absent).
+
+    >>> exact_release("6.1.0-9-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.27-1 (2023-05-08)")
+    '6.1.27'
+    """
+    ubuntu = re.fullmatch(rf"Ubuntu \S+ {_VERSION}\s*", signature)
+    debian = re.search(rf"\bDebian {_VERSION}", build)
+    exact = ubuntu or debian
+    return exact[1] if exact else release
+
+
+@cache
+def running_version() -> int:
+    """KERNEL_VERSION() of the running kernel."""
+    system = os.uname()
+    try:
+        with open("/proc/version_signature", encoding="ascii", errors="replace") as file:
+            signature = file.read(256)
+    except OSError:
+        signature = ""
+    return encode_version(exact_release(system.release, system.version, signature))
