@@ -15,6 +15,11 @@ struct value {
 	__u8 rest : 5;
 };
 
+struct prefix {
+	__u32 bits;
+	__u8 address[16];
+};
+
 typedef struct value value_alias;
 
 #define MAP(map_name, map_type, entries, key_kind, value_kind) \
@@ -66,7 +71,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 64);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct bpf_lpm_trie_key);
+	__type(key, struct prefix);
 	__uint(value_size, 8);
 } prefixes SEC(".maps");
 
