@@ -1,6 +1,47 @@
-"""Instructions: decode, encode, assemble, disassemble."""
+"""Instructions: decode, encode, assemble, disassemble.
 
-from purebpf.insn.disasm import disassemble
-from purebpf.insn.insn import Insn, decode, encode
+Names are loaded with their first use, because a loader needs only `patch` and `opcodes` of this package.
+"""
 
-__all__ = ["Insn", "decode", "disassemble", "encode"]
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from purebpf.insn.asm import Assembler, Register
+    from purebpf.insn.asm_text import assemble_text
+    from purebpf.insn.disasm import disassemble
+    from purebpf.insn.insn import Insn, decode, encode
+    from purebpf.insn.listing import Names, listing
+
+__all__ = [
+    "Assembler",
+    "Insn",
+    "Names",
+    "Register",
+    "assemble_text",
+    "decode",
+    "disassemble",
+    "encode",
+    "listing",
+]
+
+_HOMES = {
+    "Assembler": "asm",
+    "Insn": "insn",
+    "Names": "listing",
+    "Register": "asm",
+    "assemble_text": "asm_text",
+    "decode": "insn",
+    "disassemble": "disasm",
+    "encode": "insn",
+    "listing": "listing",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
