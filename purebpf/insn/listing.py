@@ -6,15 +6,12 @@ kernel; an instruction nobody has a name for keeps its number.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from purebpf.insn import opcodes as op
 from purebpf.insn.disasm import hexed, iter_lines
 from purebpf.insn.patch import imm_at, source_at
 from purebpf.units import ByteOrder
-
-_NOTHING: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +22,10 @@ class Names:
     bpf_task_acquire", "byte_off task_struct.pid"), `source` the C line that starts there.
     """
 
-    helpers: Mapping[int, str] = _NOTHING
-    functions: Mapping[int, str] = _NOTHING
-    references: Mapping[int, str] = _NOTHING
-    source: Mapping[int, str] = _NOTHING
+    helpers: Mapping[int, str] = field(default_factory=dict)
+    functions: Mapping[int, str] = field(default_factory=dict)
+    references: Mapping[int, str] = field(default_factory=dict)
+    source: Mapping[int, str] = field(default_factory=dict)
 
 
 def listing(
