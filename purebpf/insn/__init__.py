@@ -11,18 +11,18 @@ if TYPE_CHECKING:
     from purebpf.insn.asm_text import assemble_text
     from purebpf.insn.disasm import disassemble
     from purebpf.insn.insn import Insn, decode, encode
-    from purebpf.insn.listing import Names, listing
+    from purebpf.insn.listing import Names, annotate
 
 __all__ = [
     "Assembler",
     "Insn",
     "Names",
     "Register",
+    "annotate",
     "assemble_text",
     "decode",
     "disassemble",
     "encode",
-    "listing",
 ]
 
 _HOMES = {
@@ -30,11 +30,11 @@ _HOMES = {
     "Insn": "insn",
     "Names": "listing",
     "Register": "asm",
+    "annotate": "listing",
     "assemble_text": "asm_text",
     "decode": "insn",
     "disassemble": "disasm",
     "encode": "insn",
-    "listing": "listing",
 }
 
 

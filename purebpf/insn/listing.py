@@ -28,10 +28,10 @@ class Names:
     source: Mapping[int, str] = field(default_factory=dict)
 
 
-def listing(
+def annotate(
     code: bytes | bytearray | memoryview, byteorder: ByteOrder = "little", names: Names | None = None
 ) -> list[str]:
-    """The lines of a listing: functions and C lines as headings, each instruction with its index.
+    """The lines of a listing of `code`: functions and C lines as headings, each instruction with its index.
 
     A jump shows the index it goes to: `if r1 == 0x0 goto +0x3 <12>`.
     """
