@@ -5,6 +5,8 @@ times what loading a small object may cost, so it is imported by the first call 
 never makes one.
 """
 
+from collections.abc import Mapping
+
 
 def machine_name(machine: int) -> str:
     """Name of an e_machine value, such as 'EM_BPF', or the number where it has none."""
@@ -27,5 +29,5 @@ def section_type_name(section_type: int) -> str:
     return _name(ENUM_SH_TYPE_BASE, section_type)
 
 
-def _name(names: dict[str, int], number: int) -> str:
+def _name(names: Mapping[str, int], number: int) -> str:
     return next((name for name, value in names.items() if value == number), f"{number:#x}")
