@@ -290,13 +290,13 @@ int __wrap_statfs(const char *path, struct statfs *result)
 	return 0;
 }
 
-/* What was said last is the reason of a failure. */
-static char last_warning[512];
+/* What was said first is the reason of a failure, the rest its echo. */
+static char first_warning[512];
 
 static int keep_warning(enum libbpf_print_level level, const char *format, va_list list)
 {
-	if (level == LIBBPF_WARN)
-		vsnprintf(last_warning, sizeof(last_warning), format, list);
+	if (level == LIBBPF_WARN && !first_warning[0])
+		vsnprintf(first_warning, sizeof(first_warning), format, list);
 	return 0;
 }
 
@@ -342,7 +342,7 @@ static void report(const char *kind, const char *program, int error)
 	if (program)
 		field_text("program", program);
 	field_number("error", error);
-	field_text("reason", error ? last_warning : "");
+	field_text("reason", error ? first_warning : "");
 	puts("}");
 }
 
@@ -392,6 +392,7 @@ static int try_load(const char *path, const char *only, bool record)
 
 	if (!object)
 		return -errno;
+	first_warning[0] = 0;
 	recording = record;
 	error = bpf_object__load(object);
 	recording = false;
@@ -431,12 +432,10 @@ int main(int argc, char **argv)
 	field_number("kernel_version", bpf_object__kversion(object));
 	puts("}");
 	describe(object);
-	if (try_load(argv[1], NULL, false)) {
-		last_warning[0] = 0;
+	if (try_load(argv[1], NULL, false))
 		load_each_alone(argv[1], object);
-	} else {
+	else
 		try_load(argv[1], NULL, true);
-	}
 	bpf_object__close(object);
 	return 0;
 }
