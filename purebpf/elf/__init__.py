@@ -1,7 +1,9 @@
 """ELF64 relocatable files as frozen values; nothing here knows of BPF but the machine number.
 
-`read_elf` makes an `ElfFile` of any source.
+`read_elf` makes an `ElfFile` of any source; `ElfWriter` builds the bytes of one and loads with its first use.
 """
+
+from typing import TYPE_CHECKING
 
 from purebpf.elf.model import (
     EM_BPF,
@@ -22,6 +24,9 @@ from purebpf.elf.model import (
 )
 from purebpf.elf.reader import read_elf
 
+if TYPE_CHECKING:
+    from purebpf.elf.writer import ElfWriter
+
 __all__ = [
     "EM_BPF",
     "SHF_ALLOC",
@@ -31,6 +36,7 @@ __all__ = [
     "SHN_COMMON",
     "SHN_UNDEF",
     "ElfFile",
+    "ElfWriter",
     "Relocation",
     "Section",
     "SectionType",
@@ -40,3 +46,11 @@ __all__ = [
     "SymbolVisibility",
     "read_elf",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name == "ElfWriter":
+        from purebpf.elf.writer import ElfWriter
+
+        return ElfWriter
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
