@@ -15,9 +15,11 @@ struct event {
 	__u8 payload[LARGEST - 16];
 };
 
+/* `count` has 64 bits on purpose: clang leaves rubbish above a 32-bit argument, and the kernel's inlined bpf_loop()
+ * compares the whole register. */
 struct arguments {
-	__u32 count;
-	__u32 size;
+	__u64 count;
+	__u64 size;
 	__u64 flags;	/* BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP */
 };
 
