@@ -6,6 +6,7 @@ contains the wanted one (`vfs_read` -> `ksys_vfs_read.isra.0`), or one of about 
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from heapq import nsmallest
 
 _MOST_COMPARED = 400
 _ALIKE = 0.6
@@ -25,7 +26,7 @@ def near_names(wanted: str, names: Iterable[str], limit: int = 5) -> list[str]:
         if (-4 < len(name) - length < 4 and (name.startswith(head) or name.endswith(tail))) or wanted in name
     }
     close.discard(wanted)
-    nearest = sorted(close, key=lambda name: (abs(len(name) - length), name))[:_MOST_COMPARED]
+    nearest = nsmallest(_MOST_COMPARED, close, key=lambda name: (abs(len(name) - length), name))
     matcher = SequenceMatcher(b=wanted, autojunk=False)
     scored = []
     for name in nearest:

@@ -116,7 +116,7 @@ def diagnose(
     program_type: ProgramType | None = None,
     facts: Facts | None = None,
 ) -> list[str]:
-    """Lines that say what stands in the way of `operation` ("load program", "attach ...", "pin ..."), most likely first.
+    """Lines that say what stands in the way of `operation` ("load program", "pin map"), the most likely first.
 
     [] for an errno that is not about permission. Never raises: it is called while an error is being made.
     """
@@ -130,7 +130,7 @@ def diagnose(
     lines += _surroundings(operation, facts, lacking)
     if not lines:
         lines.append(
-            "the process has the capabilities that are needed: a security module (SELinux, AppArmor, BPF LSM) may refuse"
+            "the process has the capabilities needed: a security module (SELinux, AppArmor, BPF LSM) may refuse"
         )
     return lines
 
