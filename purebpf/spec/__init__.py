@@ -1,1 +1,48 @@
+"""What an object file says, before anything is asked of a kernel."""
 
+from purebpf.spec.model import (
+    CoreAccess,
+    ExternCall,
+    ExternKind,
+    ExternSpec,
+    ExternValue,
+    FunctionSpec,
+    MapAddress,
+    MapOrigin,
+    MapSpec,
+    MapValue,
+    ObjectSpec,
+    Pinning,
+    ProgramSpec,
+    Reference,
+    SubprogramAddress,
+    SubprogramCall,
+    UnknownReference,
+    VariableSpec,
+)
+from purebpf.spec.sections import AttachKind, SectionDefinition, match_section, section_definitions
+
+__all__ = [
+    "AttachKind",
+    "CoreAccess",
+    "ExternCall",
+    "ExternKind",
+    "ExternSpec",
+    "ExternValue",
+    "FunctionSpec",
+    "MapAddress",
+    "MapOrigin",
+    "MapSpec",
+    "MapValue",
+    "ObjectSpec",
+    "Pinning",
+    "ProgramSpec",
+    "Reference",
+    "SectionDefinition",
+    "SubprogramAddress",
+    "SubprogramCall",
+    "UnknownReference",
+    "VariableSpec",
+    "match_section",
+    "section_definitions",
+]

@@ -119,8 +119,24 @@ class CoreAccess:
     record: CoreRelocation
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownReference:
+    """A relocation against something no loader can place; an error only if the program is loaded."""
+
+    insn: InsnIndex
+    symbol: str
+    reason: str
+
+
 Reference = (
-    MapAddress | MapValue | SubprogramCall | SubprogramAddress | ExternValue | ExternCall | CoreAccess
+    MapAddress
+    | MapValue
+    | SubprogramCall
+    | SubprogramAddress
+    | ExternValue
+    | ExternCall
+    | CoreAccess
+    | UnknownReference
 )
 
 
@@ -128,13 +144,13 @@ Reference = (
 class FunctionSpec:
     """One function of the object: an entry program or a subprogram.
 
-    `func_info` and `line_info` are the .BTF.ext records of this function, packed as in the file, with
-    instruction offsets (in instructions, not bytes) relative to the function.
+    It starts at instruction `section_insn` of its section. `func_info` and `line_info` are its .BTF.ext
+    records as they stand in the file: offsets in bytes from the start of the section.
     """
 
     name: str
     section: str
-    section_index: InsnIndex
+    section_insn: InsnIndex
     code: bytes = field(repr=False)
     is_global: bool
     references: tuple[Reference, ...] = ()
@@ -205,6 +221,7 @@ class ObjectSpec:
     """A whole object file. `programs` and `maps` stand in the file's order (libbpf's order)."""
 
     name: str
+    file: str
     byteorder: ByteOrder
     license: str
     kernel_version: int

@@ -1,0 +1,238 @@
+"""The stage `plan`: linked programs and sanitized types become the steps of a load.
+
+Rules, all libbpf's so that a load is the same, byte for byte:
+
+- the order is: types; for each map its creation, its contents and its freeze; slots of maps of maps; programs,
+  each followed by the binding of read-only data to it; slots of prog_arrays;
+- names are cut to 15 characters; a data map is named after the object and its section ("minimal.rodata"),
+  the object's name giving way, a section with a suffix of its own keeps its name;
+- a ring buffer is rounded up to a power of two of pages, a perf array without a size gets a slot a CPU;
+- some map types refuse type ids: those are not given any.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Final
+
+from purebpf.errors import AttachTargetError, NotSupported, PlanError
+from purebpf.plan.steps import (
+    BindMap,
+    CreateMap,
+    FreezeMap,
+    LoadBtf,
+    LoadPlan,
+    LoadProgram,
+    SetInnerMap,
+    SetProgram,
+    SetValue,
+    Step,
+)
+from purebpf.plan.target import Feature, Target
+from purebpf.relocate.model import LinkedProgram
+from purebpf.spec.data import F_MMAPABLE
+from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, Pinning, ProgramSpec
+from purebpf.spec.sections import section_definitions
+from purebpf.uapi import MapType, ProgramType
+from purebpf.units import TypeId
+
+_NAME_LIMIT: Final = 15
+# A data map's name keeps at least this much of its section's name.
+_SUFFIX_MINIMUM: Final = 7
+_U32_MAX: Final = 0xFFFF_FFFF
+DEFAULT_PIN_ROOT: Final = "/sys/fs/bpf"
+
+_WITHOUT_TYPE_IDS: Final = frozenset(
+    (
+        MapType.PERF_EVENT_ARRAY,
+        MapType.CGROUP_ARRAY,
+        MapType.STACK_TRACE,
+        MapType.ARRAY_OF_MAPS,
+        MapType.HASH_OF_MAPS,
+        MapType.DEVMAP,
+        MapType.DEVMAP_HASH,
+        MapType.CPUMAP,
+        MapType.XSKMAP,
+        MapType.SOCKMAP,
+        MapType.SOCKHASH,
+        MapType.QUEUE,
+        MapType.STACK,
+        MapType.ARENA,
+    )
+)
+
+
+def build_plan(
+    spec: ObjectSpec,
+    target: Target,
+    programs: Sequence[LinkedProgram],
+    btf: bytes | None,
+    *,
+    pin_root: str = DEFAULT_PIN_ROOT,
+) -> LoadPlan:
+    """The steps that load `programs` of `spec` on `target`, with the types `btf`."""
+    steps: list[Step] = [LoadBtf(btf)] if btf is not None else []
+    named = target.supports(Feature.PROG_NAME)
+    maps = _maps_to_create(spec, target, programs)
+    for map_spec in maps.values():
+        steps += _map_steps(spec, map_spec, target, btf is not None, named, pin_root)
+    for map_spec in maps.values():
+        if map_spec.type != MapType.PROG_ARRAY:
+            steps += [SetInnerMap(map_spec.name, index, inner) for index, inner in map_spec.slots]
+    bound = [m.name for m in maps.values() if m.frozen and m.origin is MapOrigin.DATA]
+    if bound and programs and not target.supports(Feature.PROG_BIND_MAP):
+        bound = []
+    for linked in programs:
+        steps.append(_load_program(spec, linked, target, btf is not None, named))
+        steps += [BindMap(linked.name, name) for name in bound]
+    steps += _program_slots(maps, {linked.name for linked in programs})
+    return LoadPlan(target.name, tuple(steps), spec)
+
+
+def _maps_to_create(
+    spec: ObjectSpec, target: Target, programs: Sequence[LinkedProgram]
+) -> Mapping[str, MapSpec]:
+    data = [m for m in spec.maps.values() if m.origin is MapOrigin.DATA]
+    if not data or target.supports(Feature.GLOBAL_DATA):
+        return spec.maps
+    for linked in programs:
+        for slot in linked.slots:
+            if spec.maps[slot.map].origin is MapOrigin.DATA:
+                raise NotSupported(
+                    Feature.GLOBAL_DATA.text,
+                    since=Feature.GLOBAL_DATA.since,
+                    evidence=(f"program '{linked.name}' uses variables in '{slot.map}'",),
+                )
+    return {name: m for name, m in spec.maps.items() if m.origin is not MapOrigin.DATA}
+
+
+def _map_steps(
+    spec: ObjectSpec, map_spec: MapSpec, target: Target, typed: bool, named: bool, pin_root: str
+) -> Iterator[Step]:
+    yield _create_map(spec, map_spec, target, typed, named, pin_root)
+    if map_spec.origin is not MapOrigin.DATA:
+        return
+    contents = map_spec.contents if map_spec.contents is not None else bytes(map_spec.value_size)
+    yield SetValue(map_spec.name, bytes(4), contents)
+    if map_spec.frozen:
+        yield FreezeMap(map_spec.name)
+
+
+def _create_map(
+    spec: ObjectSpec, map_spec: MapSpec, target: Target, typed: bool, named: bool, pin_root: str
+) -> CreateMap:
+    flags = map_spec.flags
+    if flags & F_MMAPABLE and map_spec.origin is MapOrigin.DATA and not target.supports(Feature.ARRAY_MMAP):
+        flags &= ~F_MMAPABLE
+    with_ids = typed and map_spec.type not in _WITHOUT_TYPE_IDS
+    inner = map_spec.inner
+    return CreateMap(
+        name=map_spec.name,
+        kernel_name=kernel_map_name(spec.name, map_spec) if named else "",
+        type=map_spec.type,
+        key_size=map_spec.key_size,
+        value_size=map_spec.value_size,
+        max_entries=_max_entries(map_spec, target),
+        flags=flags,
+        numa_node=map_spec.numa_node or 0,
+        map_extra=map_spec.map_extra,
+        key_type=map_spec.key_type if with_ids else TypeId(0),
+        value_type=map_spec.value_type if with_ids else TypeId(0),
+        inner=_create_map(spec, inner, target, typed, named, pin_root) if inner is not None else None,
+        pin_path=f"{pin_root}/{map_spec.name}" if map_spec.pinning is Pinning.BY_NAME else None,
+    )
+
+
+def kernel_map_name(object_name: str, map_spec: MapSpec) -> str:
+    """The name under which the kernel will show the map."""
+    name = map_spec.name
+    if map_spec.origin is not MapOrigin.DATA or "." in name[1:]:
+        return name[:_NAME_LIMIT]
+    room = _NAME_LIMIT - max(_SUFFIX_MINIMUM, len(name))
+    full = object_name[: max(room, 0)] + name
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in full)[:_NAME_LIMIT]
+
+
+def _max_entries(map_spec: MapSpec, target: Target) -> int:
+    entries = map_spec.max_entries
+    if map_spec.type in (MapType.RINGBUF, MapType.USER_RINGBUF):
+        return ring_size(entries, target.page_size)
+    if map_spec.type == MapType.PERF_EVENT_ARRAY and entries == 0:
+        return target.possible_cpus
+    return entries
+
+
+def ring_size(wanted: int, page_size: int) -> int:
+    """The smallest size of at least `wanted` bytes that a ring buffer may have: a power of two of pages."""
+    pages = max(1, -(-wanted // page_size))
+    size = page_size << (pages - 1).bit_length()
+    return size if size <= _U32_MAX else wanted
+
+
+def _load_program(
+    spec: ObjectSpec, linked: LinkedProgram, target: Target, typed: bool, named: bool
+) -> LoadProgram:
+    program = spec.programs[linked.name]
+    _check_loadable(program)
+    attach_type = program.expected_attach_type
+    definition = program.definition
+    optional = definition is not None and definition.optional_attach_type
+    if attach_type is not None and optional and not target.supports(Feature.EXP_ATTACH_TYPE):
+        attach_type = None
+    with_info = typed and bool(linked.func_info or linked.line_info) and target.supports(Feature.BTF_FUNC)
+    return LoadProgram(
+        name=program.name,
+        kernel_name=program.name[:_NAME_LIMIT] if named else "",
+        section=program.section,
+        type=program.type,
+        expected_attach_type=attach_type,
+        flags=program.flags,
+        code=linked.code,
+        slots=linked.slots,
+        functions=linked.functions,
+        license=spec.license,
+        kernel_version=_kernel_version(spec, program, target),
+        func_info=linked.func_info if with_info else b"",
+        func_info_record_size=spec.func_info_record_size,
+        line_info=linked.line_info if with_info else b"",
+        line_info_record_size=spec.line_info_record_size,
+    )
+
+
+def _kernel_version(spec: ObjectSpec, program: ProgramSpec, target: Target) -> int:
+    """Kernels before 5.0 refuse a kprobe program made for another version, so the file's is not asked there."""
+    if program.type == ProgramType.KPROBE or not spec.kernel_version:
+        return target.kernel_version
+    return spec.kernel_version
+
+
+def _check_loadable(program: ProgramSpec) -> None:
+    definition = program.definition
+    if program.type == ProgramType.UNSPEC:
+        known = [d.prefix for d in section_definitions()]
+        near = get_close_matches(program.section.removeprefix("?").partition("/")[0], known, n=3)
+        raise PlanError(
+            f"section name '{program.section}' tells no program type",
+            program=program.name,
+            evidence=(f"near: {', '.join(near)}",) if near else (),
+            remedy="use a section name of the SEC() table, or spec.with_program_type(name, type)",
+        )
+    if program.type == ProgramType.STRUCT_OPS:
+        raise PlanError("struct_ops programs are not supported yet", program=program.name)
+    if definition is not None and definition.btf_target:
+        raise AttachTargetError(
+            f"section '{program.section}' names its target by the kernel's BTF, which is not supported yet",
+            program=program.name,
+        )
+
+
+def _program_slots(maps: Mapping[str, MapSpec], loaded: set[str]) -> Iterator[SetProgram]:
+    for map_spec in maps.values():
+        if map_spec.type != MapType.PROG_ARRAY:
+            continue
+        for index, program in map_spec.slots:
+            if program not in loaded:
+                raise PlanError(
+                    f"slot {index} of map '{map_spec.name}' names program '{program}', which is not loaded",
+                    remedy=f"load '{program}' too, or drop it from the map's values",
+                )
+            yield SetProgram(map_spec.name, index, program)

@@ -1,0 +1,139 @@
+"""The stage table: the only place that calls the stages, in their one order.
+
+    read      bytes -> ElfFile and Btf
+    describe  -> ObjectSpec
+    core      the accesses that CO-RE recorded fit the target's types
+    link      each program with its subprograms, calls resolved
+    externs   kconfig values, kernel symbols and functions filled in
+    sanitize  the types as the target's kernel takes them
+    plan      -> LoadPlan
+    execute   -> live object (needs a kernel; `purebpf.live.loader`)
+
+Rules: `open_object` and `plan_object` are these stages without looking; `trace` gives what each one made, for
+inspection. Both run the same functions on the same values.
+"""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO, Final
+
+from purebpf.btf import Btf, BtfExt
+from purebpf.elf import ElfFile, read_elf
+from purebpf.errors import BpfError
+from purebpf.plan.build import DEFAULT_PIN_ROOT, build_plan
+from purebpf.plan.sanitize import sanitize
+from purebpf.plan.steps import LoadPlan
+from purebpf.plan.target import Target
+from purebpf.relocate.core import adapt
+from purebpf.relocate.externs import resolve_externs
+from purebpf.relocate.link import link
+from purebpf.relocate.model import AdaptedCode, LinkedProgram
+from purebpf.spec.describe import describe, read_btf
+from purebpf.spec.model import ObjectSpec
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    Source = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+STAGES: Final = ("read", "describe", "core", "link", "externs", "sanitize", "plan", "execute")
+"""The names of the stages, in order; the last one needs a kernel."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileRead:
+    """Result of the stage `read`."""
+
+    elf: ElfFile
+    btf: Btf | None
+    ext: BtfExt | None
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What one stage made, or the error it ended in, and how long it took."""
+
+    stage: str
+    value: Any
+    seconds: float
+    error: BpfError | None = None
+
+
+def open_object(source: "Source", *, name: str | None = None) -> ObjectSpec:
+    """Read and describe an object file: stages `read` and `describe`.
+
+    `name` becomes the prefix of the names of its data maps; the default is the file's name up to its first dot.
+    """
+    read = _read(source, name)
+    return _describe(read, name)
+
+
+def plan_object(spec: ObjectSpec, target: Target, *, pin_root: str = DEFAULT_PIN_ROOT) -> LoadPlan:
+    """Prepare `spec` for `target`: stages `core` to `plan`. Programs with autoload off are left out."""
+    programs = _autoloaded(spec)
+    adapted = adapt(spec, programs)
+    linked = _link(spec, adapted, programs)
+    resolved = _resolve(spec, linked)
+    types = _sanitize(spec, target)
+    return build_plan(spec, target, resolved, types, pin_root=pin_root)
+
+
+def trace(source: "Source", target: Target, *, name: str | None = None) -> Iterator[StageResult]:
+    """Run the pure stages one by one and give what each made; the first error is the last result."""
+    values: dict[str, Any] = {}
+    for stage in STAGES[:-1]:
+        started = time.perf_counter()
+        try:
+            values[stage] = _RUN[stage](values, source, target, name)
+        except BpfError as error:
+            error.add_note(f"in stage '{stage}'")
+            yield StageResult(stage, None, time.perf_counter() - started, error)
+            return
+        yield StageResult(stage, values[stage], time.perf_counter() - started)
+
+
+def _read(source: "Source", name: str | None) -> FileRead:
+    elf = read_elf(source)
+    btf, ext = read_btf(elf)
+    return FileRead(elf, btf, ext)
+
+
+def _describe(read: FileRead, name: str | None) -> ObjectSpec:
+    return describe(read.elf, read.btf, read.ext, name=name if name is not None else _object_name(read.elf.name))
+
+
+def _object_name(file: str) -> str:
+    base = file.rstrip("/").rpartition("/")[2]
+    return base.partition(".")[0] or base
+
+
+def _autoloaded(spec: ObjectSpec) -> tuple[str, ...]:
+    return tuple(program.name for program in spec.programs.values() if program.autoload)
+
+
+def _link(spec: ObjectSpec, adapted: AdaptedCode, programs: tuple[str, ...]) -> tuple[LinkedProgram, ...]:
+    return tuple(link(spec, adapted.functions, program) for program in programs)
+
+
+def _resolve(spec: ObjectSpec, linked: tuple[LinkedProgram, ...]) -> tuple[LinkedProgram, ...]:
+    return tuple(resolve_externs(spec, program) for program in linked)
+
+
+def _sanitize(spec: ObjectSpec, target: Target) -> bytes | None:
+    return sanitize(spec.btf, target) if spec.btf is not None else None
+
+
+_RUN: Final = {
+    "read": lambda values, source, target, name: _read(source, name),
+    "describe": lambda values, source, target, name: _describe(values["read"], name),
+    "core": lambda values, source, target, name: adapt(values["describe"], _autoloaded(values["describe"])),
+    "link": lambda values, source, target, name: _link(
+        values["describe"], values["core"], _autoloaded(values["describe"])
+    ),
+    "externs": lambda values, source, target, name: _resolve(values["describe"], values["link"]),
+    "sanitize": lambda values, source, target, name: _sanitize(values["describe"], target),
+    "plan": lambda values, source, target, name: build_plan(
+        values["describe"], target, values["externs"], values["sanitize"]
+    ),
+}

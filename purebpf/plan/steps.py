@@ -1,0 +1,210 @@
+"""The steps of a load, as frozen values.
+
+Rules: a step names what it makes and refers to what earlier steps made by name, never by fd; it holds
+everything else it needs, so that a plan can be compared, printed, written as JSON and carried out without the
+object file. The order of the steps is the order of the calls. Every map of a plan is created before any
+program is loaded.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from purebpf.relocate.model import MapSlot, PlacedFunction
+from purebpf.spec.model import ObjectSpec
+from purebpf.uapi import AttachType, MapType, ProgramType
+from purebpf.units import TypeId
+
+
+@dataclass(frozen=True, slots=True)
+class LoadBtf:
+    """Hand the object's types to the kernel; the object works without them, so a refusal is no failure."""
+
+    data: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"load BTF of {len(self.data)} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class CreateMap:
+    """Create a map; `kernel_name` is what the kernel, and so bpftool, calls it.
+
+    `pin_path` is where a map that is pinned by name lives: one that is there already is used instead, if it is
+    like this one.
+    """
+
+    name: str
+    kernel_name: str
+    type: MapType | int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int = 0
+    numa_node: int = 0
+    map_extra: int = 0
+    key_type: TypeId = TypeId(0)
+    value_type: TypeId = TypeId(0)
+    inner: "CreateMap | None" = None
+    pin_path: str | None = None
+
+    def __str__(self) -> str:
+        kind = self.type.name.lower() if isinstance(self.type, MapType) else f"type {self.type}"
+        parts = [f"key {self.key_size}", f"value {self.value_size}", f"max_entries {self.max_entries}"]
+        if self.flags:
+            parts.append(f"flags {self.flags:#x}")
+        if self.map_extra:
+            parts.append(f"map_extra {self.map_extra:#x}")
+        if self.inner is not None:
+            parts.append(f"inner ({self.inner})")
+        if self.pin_path is not None:
+            parts.append(f"pinned at {self.pin_path}")
+        return f"create map '{self.name}' as '{self.kernel_name}': {kind}, {', '.join(parts)}"
+
+
+@dataclass(frozen=True, slots=True)
+class SetValue:
+    """Write an element before any program runs (the image of a data section)."""
+
+    map: str
+    key: bytes
+    value: bytes = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"set value of map '{self.map}', key {self.key.hex()}: {len(self.value)} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class SetInnerMap:
+    """Put a map into a slot of a map of maps."""
+
+    map: str
+    index: int
+    inner: str
+
+    def __str__(self) -> str:
+        return f"put map '{self.inner}' into slot {self.index} of map '{self.map}'"
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeMap:
+    """Make a map read-only for user space, for good."""
+
+    map: str
+
+    def __str__(self) -> str:
+        return f"freeze map '{self.map}'"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadProgram:
+    """Load a program. Its code is final but for the fds of the maps in `slots`."""
+
+    name: str
+    kernel_name: str
+    section: str
+    type: ProgramType
+    expected_attach_type: AttachType | None
+    flags: int
+    code: bytes = field(repr=False)
+    slots: tuple[MapSlot, ...]
+    functions: tuple[PlacedFunction, ...]
+    license: str
+    kernel_version: int
+    func_info: bytes = field(default=b"", repr=False)
+    func_info_record_size: int = 8
+    line_info: bytes = field(default=b"", repr=False)
+    line_info_record_size: int = 16
+
+    def __str__(self) -> str:
+        parts = [self.type.name.lower()]
+        if self.expected_attach_type is not None:
+            parts.append(f"attach type {self.expected_attach_type.name.lower()}")
+        parts.append(f"{len(self.code) // 8} instructions")
+        if len(self.functions) > 1:
+            parts.append(f"{len(self.functions) - 1} subprograms")
+        maps = dict.fromkeys(slot.map for slot in self.slots)
+        if maps:
+            parts.append(f"maps {', '.join(maps)}")
+        return f"load program '{self.name}': {', '.join(parts)}"
+
+
+@dataclass(frozen=True, slots=True)
+class BindMap:
+    """Keep a map alive as long as a program that may not refer to it in its code."""
+
+    program: str
+    map: str
+
+    def __str__(self) -> str:
+        return f"bind map '{self.map}' to program '{self.program}'"
+
+
+@dataclass(frozen=True, slots=True)
+class SetProgram:
+    """Put a program into a slot of a prog_array."""
+
+    map: str
+    index: int
+    program: str
+
+    def __str__(self) -> str:
+        return f"put program '{self.program}' into slot {self.index} of map '{self.map}'"
+
+
+Step = LoadBtf | CreateMap | SetValue | SetInnerMap | FreezeMap | LoadProgram | BindMap | SetProgram
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """Everything that will be asked of the kernel, in order; `spec` is what it was made from."""
+
+    target: str
+    steps: tuple[Step, ...]
+    spec: ObjectSpec = field(repr=False, compare=False)
+
+    def __str__(self) -> str:
+        head = f"plan for '{self.spec.name}' on {self.target}: {len(self.steps)} steps"
+        return "\n".join([head, *(f"  {number:3} {step}" for number, step in enumerate(self.steps, 1))])
+
+    def programs(self) -> Iterator[LoadProgram]:
+        """The steps that load a program."""
+        return (step for step in self.steps if isinstance(step, LoadProgram))
+
+    def maps(self) -> Iterator[CreateMap]:
+        """The steps that create a map."""
+        return (step for step in self.steps if isinstance(step, CreateMap))
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as plain data for `json.dumps`; bytes become hex strings, enums their kernel names."""
+        return {
+            "object": self.spec.name,
+            "target": self.target,
+            "steps": [{"step": _STEP_NAMES[type(step)], **_plain(step)} for step in self.steps],
+        }
+
+
+_STEP_NAMES: Final = {
+    LoadBtf: "load_btf",
+    CreateMap: "create_map",
+    SetValue: "set_value",
+    SetInnerMap: "set_inner_map",
+    FreezeMap: "freeze_map",
+    LoadProgram: "load_program",
+    BindMap: "bind_map",
+    SetProgram: "set_program",
+}
+
+
+def _plain(value: Any) -> Any:
+    """`value` as what JSON knows."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, MapType | ProgramType | AttachType):
+        return value.name.lower()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    slots = getattr(type(value), "__dataclass_fields__", None)
+    if slots is not None:
+        return {name: _plain(getattr(value, name)) for name in slots}
+    return value

@@ -1,0 +1,50 @@
+"""What the relocation stages hand on, as frozen values.
+
+Rules: code that names a map has the pseudo source register and the offset in place and 0 where the map's fd
+will stand; the `MapSlot`s beside it say which map belongs where. So a program's code is final but for its fds,
+and two plans for the same target are equal byte for byte.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from purebpf.spec.model import ExternCall, ExternValue, FunctionSpec
+from purebpf.units import InsnIndex
+
+
+@dataclass(frozen=True, slots=True)
+class MapSlot:
+    """An ldimm64 that takes the fd of `map`; `offset` is None for the map itself, else into its value."""
+
+    insn: InsnIndex
+    map: str
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedFunction:
+    """A function and where it begins in its program's code."""
+
+    name: str
+    start: InsnIndex
+    insn_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdaptedCode:
+    """Result of the stage `core`: the functions whose accesses fit the target."""
+
+    functions: Mapping[str, FunctionSpec]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedProgram:
+    """A program with its subprograms behind it and its calls resolved (stage `link`)."""
+
+    name: str
+    code: bytes = field(repr=False)
+    functions: tuple[PlacedFunction, ...]
+    slots: tuple[MapSlot, ...]
+    externs: tuple[ExternValue | ExternCall, ...] = ()
+    func_info: bytes = field(default=b"", repr=False)
+    line_info: bytes = field(default=b"", repr=False)

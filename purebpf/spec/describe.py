@@ -1,0 +1,99 @@
+"""The stage `describe`: an ELF file and its types become an ObjectSpec.
+
+Rules: what the file says wrongly is a SpecError here; what only a kernel could refuse (an unknown section
+name, a relocation that cannot be placed) is carried along, so that any object can be looked at.
+"""
+
+from typing import Final
+
+from purebpf.btf import Btf, BtfExt
+from purebpf.elf import ElfFile, Section
+from purebpf.errors import SpecError
+from purebpf.spec.data import data_maps, describe_variables, mark_hidden_functions, place_variables
+from purebpf.spec.externs import describe_externs
+from purebpf.spec.maps import declared_maps, with_slots
+from purebpf.spec.model import MapSpec, ObjectSpec
+from purebpf.spec.programs import INSN_SIZE, FunctionIndex, MapPlaces, describe_functions, describe_programs
+
+_LICENSE_LIMIT: Final = 63
+
+
+def read_btf(elf: ElfFile) -> tuple[Btf | None, BtfExt | None]:
+    """The file's type information; an object without any is legal as long as nothing needs it."""
+    section = elf.section(".BTF")
+    if section is None or not section.data:
+        return None, None
+    btf = Btf.parse(section.data, name=elf.name)
+    ext = elf.section(".BTF.ext")
+    return btf, BtfExt.parse(ext.data, btf, name=elf.name) if ext is not None and ext.data else None
+
+
+def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) -> ObjectSpec:
+    """What the file says. `name` is the object's: it goes into the names of its data maps."""
+    index = FunctionIndex(elf)
+    if btf is not None:
+        btf = place_variables(elf, btf)
+    declared = declared_maps(elf, btf)
+    data = dict(data_maps(elf, btf))
+    places = MapPlaces(
+        declared={(found.section, found.offset): found.spec.name for found in declared},
+        data={section: spec.name for section, spec in data.items()},
+        declaring_sections=frozenset(found.section for found in declared),
+    )
+    functions = describe_functions(elf, index, places, ext)
+    programs = describe_programs(elf, index)
+    if btf is not None:
+        hidden = frozenset(f.name for f in functions.values() if f.hidden and f.name not in programs)
+        btf = mark_hidden_functions(btf, hidden)
+    entries = {
+        (extent.section, extent.start * INSN_SIZE): extent.symbol.name
+        for extent in index.extents
+        if extent.symbol.name in programs
+    }
+    return ObjectSpec(
+        name=name,
+        file=elf.name,
+        byteorder=elf.byteorder,
+        license=_license(elf),
+        kernel_version=_version(elf),
+        btf=btf,
+        programs=programs,
+        functions=functions,
+        maps=_by_name(elf, [*with_slots(elf, declared, entries), *data.values()]),
+        variables=describe_variables(elf, btf, places.data),
+        externs=describe_externs(elf, btf, functions.values()),
+        func_info_record_size=_record_size(ext, "func_info", 8),
+        line_info_record_size=_record_size(ext, "line_info", 16),
+    )
+
+
+def _by_name(elf: ElfFile, maps: list[MapSpec]) -> dict[str, MapSpec]:
+    found: dict[str, MapSpec] = {}
+    for spec in maps:
+        if spec.name in found:
+            raise SpecError(f"map '{spec.name}' is declared twice", file=elf.name, section=spec.section)
+        found[spec.name] = spec
+    return found
+
+
+def _license(elf: ElfFile) -> str:
+    section = elf.section("license")
+    if section is None:
+        return ""
+    text = section.data[:_LICENSE_LIMIT].split(b"\0", 1)[0]
+    return text.decode("utf-8", "replace")
+
+
+def _version(elf: ElfFile) -> int:
+    section: Section | None = elf.section("version")
+    if section is None or not section.size:
+        return 0
+    if section.size != 4:
+        raise SpecError(f"the version takes 4 bytes, not {section.size}", file=elf.name, section="version")
+    return int.from_bytes(section.data, elf.byteorder)
+
+
+def _record_size(ext: BtfExt | None, part: str, default: int) -> int:
+    """The size of the records of one part, which is the same in every section of it."""
+    sections = getattr(ext, part) if ext is not None else {}
+    return next((info.record_size for info in sections.values()), default)

@@ -1,0 +1,332 @@
+"""Functions, entry programs and what their instructions refer to.
+
+Rules, as libbpf has them:
+
+- every FUNC symbol in an executable section is a function; their order is that of the sections, then of the
+  code, and it is the order in which programs are loaded;
+- functions in `.text` are subprograms, unless the object has one single function in all;
+- a static function outside `.text` is an error: it could be neither entered nor called;
+- what a relocation means is read from the instruction it stands at and the symbol it names; the ELF relocation
+  type is not asked, because compilers of different ages write different ones;
+- a relocation in no function is ignored (dead code of a dropped function).
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from struct import Struct
+from typing import Final
+
+from purebpf.btf import BtfExt, InfoSection
+from purebpf.elf import (
+    SHN_UNDEF,
+    ElfFile,
+    Relocation,
+    Section,
+    Symbol,
+    SymbolBinding,
+    SymbolType,
+    SymbolVisibility,
+)
+from purebpf.errors import SpecError
+from purebpf.spec.model import (
+    CoreAccess,
+    ExternCall,
+    ExternValue,
+    FunctionSpec,
+    MapAddress,
+    MapValue,
+    ProgramSpec,
+    Reference,
+    SubprogramAddress,
+    SubprogramCall,
+    UnknownReference,
+)
+from purebpf.spec.sections import SectionDefinition, match_section
+from purebpf.uapi import ProgramType
+from purebpf.units import ByteOrder, InsnIndex
+
+TEXT: Final = ".text"
+INSN_SIZE: Final = 8
+_LDIMM64: Final = 0x18
+_CALL: Final = 0x85
+_PSEUDO_CALL: Final = 1
+# BPF_F_SLEEPABLE and BPF_F_XDP_HAS_FRAGS of uapi/linux/bpf.h.
+_F_SLEEPABLE: Final = 1 << 4
+_F_XDP_HAS_FRAGS: Final = 1 << 5
+
+
+@dataclass(frozen=True, slots=True)
+class MapPlaces:
+    """Where maps lie in the file, to find the one a symbol means.
+
+    `declared` maps (section, offset) of a map definition to its name, `data` a data section to its map.
+    """
+
+    declared: Mapping[tuple[int, int], str]
+    data: Mapping[int, str]
+    declaring_sections: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """A function's place: `count` instructions from `start` of section `section`."""
+
+    section: int
+    start: int
+    count: int
+    symbol: Symbol
+
+
+class FunctionIndex:
+    """The functions of a file by place; built once, asked for every relocation."""
+
+    def __init__(self, elf: ElfFile) -> None:
+        self._elf = elf
+        extents = sorted(_extents(elf), key=lambda extent: (extent.section, extent.start))
+        self.extents: Final = tuple(extents)
+        self._by_section: dict[int, list[_Extent]] = {}
+        for extent in extents:
+            self._by_section.setdefault(extent.section, []).append(extent)
+        self._starts = {index: [extent.start for extent in found] for index, found in self._by_section.items()}
+        self.text: Final = next((s.index for s in elf.sections if s.name == TEXT and s.executable), None)
+
+    def at(self, section: int, insn: int) -> _Extent | None:
+        """The function that holds instruction `insn` of section `section`."""
+        starts = self._starts.get(section)
+        if starts is None:
+            return None
+        position = bisect_right(starts, insn) - 1
+        if position < 0:
+            return None
+        extent = self._by_section[section][position]
+        return extent if insn < extent.start + extent.count else None
+
+    def is_subprogram(self, extent: _Extent) -> bool:
+        """Whether a function is only ever called, never loaded by itself."""
+        return extent.section == self.text and len(self.extents) > 1
+
+
+def _extents(elf: ElfFile) -> Iterator[_Extent]:
+    for symbol in elf.symbols:
+        if symbol.type != SymbolType.FUNC or not 0 < symbol.section < len(elf.sections):
+            continue
+        section = elf.sections[symbol.section]
+        if not section.executable:
+            continue
+        end = symbol.value + symbol.size
+        where = {"file": elf.name, "section": section.name, "offset": symbol.value}
+        if symbol.size == 0 or end > section.size:
+            raise SpecError(f"function '{symbol.name}' of {symbol.size} bytes reaches outside its section", **where)
+        if symbol.value % INSN_SIZE or symbol.size % INSN_SIZE:
+            raise SpecError(f"function '{symbol.name}' is not made of whole instructions", **where)
+        if symbol.binding == SymbolBinding.LOCAL and section.name != TEXT:
+            raise SpecError(
+                f"function '{symbol.name}' is static but not in {TEXT}: make it global, or drop its SEC()", **where
+            )
+        yield _Extent(section.index, symbol.value // INSN_SIZE, symbol.size // INSN_SIZE, symbol)
+
+
+def describe_functions(
+    elf: ElfFile, index: FunctionIndex, places: MapPlaces, ext: BtfExt | None
+) -> dict[str, FunctionSpec]:
+    """Every function with its code, its references and its records of .BTF.ext."""
+    references: dict[tuple[int, int], list[Reference]] = {}
+    for section in _code_sections(elf, index):
+        for extent, reference in _section_references(elf, section, index, places):
+            references.setdefault((extent.section, extent.start), []).append(reference)
+        for extent, access in _core_accesses(section, index, ext):
+            references.setdefault((extent.section, extent.start), []).append(access)
+
+    functions: dict[str, FunctionSpec] = {}
+    func_info = _Records(ext.func_info if ext is not None else {}, elf.byteorder)
+    line_info = _Records(ext.line_info if ext is not None else {}, elf.byteorder)
+    for extent in index.extents:
+        section, symbol = elf.sections[extent.section], extent.symbol
+        if symbol.name in functions:
+            raise SpecError(f"function '{symbol.name}' is defined twice", file=elf.name, section=section.name)
+        start = extent.start * INSN_SIZE
+        found = references.get((extent.section, extent.start), [])
+        found.sort(key=lambda reference: reference.insn)
+        functions[symbol.name] = FunctionSpec(
+            name=symbol.name,
+            section=section.name,
+            section_insn=InsnIndex(extent.start),
+            code=section.data[start : start + symbol.size],
+            is_global=symbol.binding != SymbolBinding.LOCAL,
+            references=tuple(found),
+            func_info=func_info.of(section.name, start, symbol.size),
+            line_info=line_info.of(section.name, start, symbol.size),
+            hidden=symbol.visibility in (SymbolVisibility.HIDDEN, SymbolVisibility.INTERNAL),
+            weak=symbol.binding == SymbolBinding.WEAK,
+        )
+    return functions
+
+
+def describe_programs(elf: ElfFile, index: FunctionIndex) -> dict[str, ProgramSpec]:
+    """The entry programs, in the order in which they are loaded."""
+    programs: dict[str, ProgramSpec] = {}
+    for extent in index.extents:
+        if index.is_subprogram(extent):
+            continue
+        name = extent.symbol.name
+        section = elf.sections[extent.section].name
+        found = match_section(section.removeprefix("?"))
+        definition, argument = found if found is not None else (None, "")
+        programs[name] = ProgramSpec(
+            name=name,
+            section=section,
+            type=definition.program_type if definition is not None else ProgramType.UNSPEC,
+            expected_attach_type=definition.attach_type if definition is not None else None,
+            attach_to=argument,
+            flags=_program_flags(definition),
+            autoload=not section.startswith("?"),
+            definition=definition,
+        )
+    return programs
+
+
+def _program_flags(definition: SectionDefinition | None) -> int:
+    if definition is None:
+        return 0
+    return (_F_SLEEPABLE if definition.sleepable else 0) | (_F_XDP_HAS_FRAGS if definition.frags else 0)
+
+
+def _code_sections(elf: ElfFile, index: FunctionIndex) -> Iterator[Section]:
+    seen = -1
+    for extent in index.extents:
+        if extent.section != seen:
+            seen = extent.section
+            yield elf.sections[seen]
+
+
+def _section_references(
+    elf: ElfFile, section: Section, index: FunctionIndex, places: MapPlaces
+) -> Iterator[tuple[_Extent, Reference]]:
+    relocated = set()
+    for relocation in elf.relocations.get(section.index, ()):
+        if relocation.offset % INSN_SIZE or relocation.offset + INSN_SIZE > len(section.data):
+            raise SpecError(
+                "relocation does not stand at an instruction",
+                file=elf.name,
+                section=section.name,
+                offset=relocation.offset,
+            )
+        insn = relocation.offset // INSN_SIZE
+        relocated.add(insn)
+        extent = index.at(section.index, insn)
+        if extent is not None:
+            yield extent, _reference(elf, section, relocation, InsnIndex(insn - extent.start), index, places)
+    yield from _direct_calls(elf, section, index, relocated)
+
+
+def _reference(
+    elf: ElfFile,
+    section: Section,
+    relocation: Relocation,
+    insn: InsnIndex,
+    index: FunctionIndex,
+    places: MapPlaces,
+) -> Reference:
+    symbol = elf.symbols[relocation.symbol]
+    code, offset = section.data, relocation.offset
+    opcode = code[offset]
+    if opcode not in (_LDIMM64, _CALL):
+        return UnknownReference(insn, symbol.name, f"relocation at an instruction {opcode:#04x} that holds no address")
+    immediate = int.from_bytes(code[offset + 4 : offset + 8], elf.byteorder, signed=True)
+    if symbol.section == SHN_UNDEF and symbol.binding != SymbolBinding.LOCAL:
+        return ExternCall(insn, symbol.name) if opcode == _CALL else ExternValue(insn, symbol.name)
+    if opcode == _CALL:
+        # The immediate counts instructions from the symbol: -1 for a global function, the distance from the
+        # start of the section for a static one.
+        return _call(elf, section, insn, index, symbol.section, symbol.value // INSN_SIZE + immediate + 1, symbol.name)
+    return _address(elf, insn, index, places, symbol, immediate)
+
+
+def _address(
+    elf: ElfFile, insn: InsnIndex, index: FunctionIndex, places: MapPlaces, symbol: Symbol, immediate: int
+) -> Reference:
+    if symbol.section in places.declaring_sections:
+        name = places.declared.get((symbol.section, symbol.value))
+        if name is None:
+            return UnknownReference(insn, symbol.name, "no map is declared there")
+        return MapAddress(insn, name)
+    if symbol.section in places.data:
+        # Of a global variable the symbol has the offset, of a static one the immediate (the symbol is the
+        # section's): the sum is right for both.
+        return MapValue(insn, places.data[symbol.section], symbol.value + immediate, symbol.name)
+    byte_offset = symbol.value + immediate
+    extent = index.at(symbol.section, byte_offset // INSN_SIZE)
+    if extent is not None and byte_offset % INSN_SIZE == 0 and index.is_subprogram(extent):
+        return SubprogramAddress(insn, extent.symbol.name)
+    if not 0 < symbol.section < len(elf.sections):
+        return UnknownReference(insn, symbol.name, "the symbol lies in no section")
+    where = elf.sections[symbol.section].name
+    return UnknownReference(insn, symbol.name or where, f"section '{where}' holds neither maps, data nor subprograms")
+
+
+def _direct_calls(
+    elf: ElfFile, section: Section, index: FunctionIndex, relocated: set[int]
+) -> Iterator[tuple[_Extent, Reference]]:
+    """Calls inside one section, for which the compiler leaves no relocation."""
+    code = section.data
+    # Two nibbles share the byte behind the opcode, in an order that depends on the byte order.
+    source_shift = 4 if elf.byteorder == "little" else 0
+    opcodes = code[::INSN_SIZE]
+    insn = opcodes.find(_CALL)
+    while insn >= 0:
+        source = code[insn * INSN_SIZE + 1] >> source_shift & 0xF
+        if source == _PSEUDO_CALL and insn not in relocated:
+            extent = index.at(section.index, insn)
+            if extent is not None:
+                offset = insn * INSN_SIZE + 4
+                distance = int.from_bytes(code[offset : offset + 4], elf.byteorder, signed=True)
+                local = InsnIndex(insn - extent.start)
+                yield extent, _call(elf, section, local, index, section.index, insn + distance + 1, "")
+        insn = opcodes.find(_CALL, insn + 1)
+
+
+def _call(
+    elf: ElfFile, section: Section, insn: InsnIndex, index: FunctionIndex, target: int, target_insn: int, name: str
+) -> Reference:
+    extent = index.at(target, target_insn)
+    if extent is None:
+        return UnknownReference(insn, name, f"no function at instruction {target_insn} of the section it calls into")
+    if not index.is_subprogram(extent):
+        return UnknownReference(
+            insn, extent.symbol.name, f"only functions in {TEXT} can be called (drop the SEC() of the called one)"
+        )
+    return SubprogramCall(insn, extent.symbol.name)
+
+
+def _core_accesses(
+    section: Section, index: FunctionIndex, ext: BtfExt | None
+) -> Iterator[tuple[_Extent, CoreAccess]]:
+    for record in ext.core.get(section.name, ()) if ext is not None else ():
+        insn = record.insn_offset // INSN_SIZE
+        extent = index.at(section.index, insn)
+        if extent is not None:
+            yield extent, CoreAccess(InsnIndex(insn - extent.start), record)
+
+
+class _Records:
+    """The func or line records of all sections, found by place; offsets are unpacked once a section."""
+
+    def __init__(self, sections: Mapping[str, InfoSection], byteorder: ByteOrder) -> None:
+        self._sections = sections
+        self._order = "<" if byteorder == "little" else ">"
+        self._offsets: dict[str, list[int]] = {}
+
+    def of(self, section: str, start: int, size: int) -> bytes:
+        """The records for `size` bytes of code from `start`: one run, as compilers write them in order."""
+        info = self._sections.get(section)
+        if info is None:
+            return b""
+        width = info.record_size
+        offsets = self._offsets.get(section)
+        if offsets is None:
+            unpack = Struct(f"{self._order}I{width - 4}x").iter_unpack
+            offsets = self._offsets[section] = [offset for (offset,) in unpack(info.records)]
+        first = bisect_left(offsets, start)
+        last = bisect_left(offsets, start + size, lo=first)
+        return info.records[first * width : last * width]
