@@ -188,10 +188,11 @@ class ElfWriter:
             raise ValueError(f"there is no symbol of handle {symbol}")
         if addend is not None and not -(1 << 63) <= addend < 1 << 63:
             raise ValueError(f"addend {addend} does not fit into 64 bits")
-        relocations = self._relocations.setdefault(section, [])
+        new = _NewRelocation(offset, symbol, _unsigned("type", type, 32), addend)
+        relocations = self._relocations.get(section, [])
         if relocations and (relocations[0].addend is None) != (addend is None):
             raise ValueError(f"section '{self._sections[section].name}' would have both REL and RELA relocations")
-        relocations.append(_NewRelocation(offset, symbol, _unsigned("type", type, 32), addend))
+        self._relocations.setdefault(section, relocations).append(new)
 
     def build(self) -> bytes:
         """The file."""
