@@ -23,7 +23,7 @@ KIND_COUNT = 128
 UNKNOWN_SIZE = 0xFF
 """Marks a kind without a description in a size table; no true size, for those are multiples of 4."""
 
-Scan = Callable[[memoryview, bool, bytes], tuple[bytes | array[int], bytes | array[int] | None, int]]
+Scan = Callable[[memoryview, bool, bytes], "tuple[bytes | array[int], bytes | array[int] | None, int]"]
 """`scan(types, swapped, sizes) -> (offsets, names, end)`.
 
 `types` is the type section (a multiple of 4 bytes), `swapped` whether its words are in the other byte order,
@@ -85,7 +85,7 @@ def _steps(sizes: bytes) -> tuple[list[int], list[int]]:
     return fixed * 2, element * 2
 
 
-def scan_types(types: memoryview, swapped: bool, sizes: bytes) -> tuple[array[int], None, int]:
+def scan_types(types: memoryview, swapped: bool, sizes: bytes) -> "tuple[array[int], None, int]":
     """The pure-Python `Scan`.
 
     A view of words and an array of words walk equally fast; the view spares the copy. Most records have no
@@ -111,7 +111,7 @@ def scan_types(types: memoryview, swapped: bool, sizes: bytes) -> tuple[array[in
     return offsets, None, end
 
 
-def native_words(section: memoryview, swapped: bool) -> memoryview | array[int]:
+def native_words(section: memoryview, swapped: bool) -> "memoryview | array[int]":
     """The 32-bit words of a section, copied only where they are in the other byte order."""
     if not swapped:
         return section.cast("I")

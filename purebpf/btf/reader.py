@@ -94,7 +94,7 @@ class Btf:
         self,
         raw: bytes,
         header: Header,
-        offsets: array[int],
+        offsets: "array[int]",
         names: bytes | None,
         base: "Btf | None",
         name: str,
