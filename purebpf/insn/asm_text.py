@@ -25,7 +25,7 @@ _SRC = rf"(?P<src>{_REGISTER})"
 
 # Some of the patterns below take quadratic time on a line made for it; no instruction is half as long as this.
 _LONGEST_LINE = 400
-_NOISE = re.compile(r"^\s*(?:[0-9]+:\s+)?|\s*(?:<[^<>]*>)?\s*(?:(?:[#;]|//).*)?$")
+_NOISE = re.compile(r"^\s*(?:[0-9]+:\s+)?|(?:\s+<[^<>]*>)?\s*(?:(?:[#;]|//).*)?$")
 _LABEL = re.compile(r"([A-Za-z_.$][\w.$]*):")
 _FETCHES = {name: ATOMIC_SYMBOLS[atomic] for atomic, name in FETCH_NAMES.items()}
 
