@@ -1,0 +1,106 @@
+"""The C extension: system calls, map entries, rings, and scans too slow in Python.
+
+It decides nothing. A failed call is an OSError with the kernel's errno and no more words; the layer above says what
+was tried. Addresses never enter Python: `inputs` and `outputs` are tuples of `(offset, buffer)`, the place in the
+attribute where the buffer's address stands for the length of the call; `(offset, buffer, pointers)` where the buffer
+itself holds addresses. The kernel reads `inputs`; it may write to `outputs`, which must be writable. `attr` is a
+writable buffer of at most 512 bytes and afterwards holds what the kernel wrote, with zeros in place of addresses.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias, final
+
+from typing_extensions import Buffer
+
+Pointer: TypeAlias = tuple[int, Buffer] | tuple[int, Buffer, tuple[tuple[int, Buffer], ...]]
+Pointers: TypeAlias = tuple[Pointer, ...]
+
+def bpf(command: int, attr: Buffer, inputs: Pointers = (), outputs: Pointers = (), /) -> int:
+    """One bpf system call. EINTR is retried after Python's signal handlers ran; every other errno is an OSError."""
+
+def perf_event_open(attr: Buffer, pid: int, cpu: int, group_fd: int, flags: int, inputs: Pointers = (), /) -> int:
+    """One perf_event_open system call; pointers and EINTR as in `bpf`."""
+
+@final
+class Entries:
+    """The entries of one map. Borrows the fd; set `fd` to -1 when it is closed: every call is a ValueError then.
+
+    `key_size` and `value_size` must be the kernel's own figures (map_info): it writes that many bytes whatever is
+    said here. For per-CPU maps `value_size` is `roundup(size, 8)` times the possible CPUs. A kind of 0 means bytes,
+    1 unsigned and 2 signed integers of 1, 2, 4 or 8 bytes. `waits` releases the GIL around each call, for maps
+    whose updates block; the others hold it (a hash operation costs 560 ns, releasing 80 more).
+
+    A key or value of another length, or a number that does not fit, is a ValueError; another type a TypeError.
+    Queues and stacks have keys of size 0: None.
+    """
+
+    fd: int
+    @property
+    def key_size(self) -> int: ...
+    @property
+    def value_size(self) -> int: ...
+    def __new__(
+        cls,
+        fd: int,
+        key_size: int,
+        value_size: int,
+        *,
+        key_kind: int = 0,
+        value_kind: int = 0,
+        waits: bool = False,
+    ) -> Entries: ...
+    def lookup(self, key: Buffer | int | None, flags: int = 0, /) -> bytes | int | None:
+        """The value of `key`; None when the kernel has none (ENOENT)."""
+
+    def lookup_and_delete(self, key: Buffer | int | None, flags: int = 0, /) -> bytes | int | None:
+        """As `lookup`, and the entry is gone."""
+
+    def next_key(self, key: Buffer | int | None, /) -> bytes | int | None:
+        """The key after `key` in the kernel's order, the first one for None; None after the last."""
+
+    def update(self, key: Buffer | int | None, value: Buffer | int, flags: int = 0, /) -> None: ...
+    def delete(self, key: Buffer | int, /) -> None: ...
+    def batch(
+        self,
+        command: int,
+        in_batch: Buffer | None,
+        out_batch: Buffer | None,
+        keys: Buffer | None,
+        values: Buffer | None,
+        count: int,
+        element_flags: int = 0,
+        /,
+    ) -> tuple[int, int]:
+        """One of the four batch commands on `count` entries; how many the kernel moved, and its errno or 0."""
+
+def ring_into(consumer: Buffer, data: Buffer, page_size: int, out: Buffer, limit: int, /) -> tuple[int, int]:
+    """Move finished events into `out`; `(count, used)`.
+
+    `consumer` is the writable mapping of the consumer's page, `data` the mapping of the producer's page and twice
+    the data; both are pinned during the call, so an mmap cannot be closed under it. The first `used` bytes of `out`
+    are `count` records, each with an 8-byte header (u32 length of the event, u32 of the kernel's own), the event and
+    padding to the next multiple of 8. Discarded events are left out; the first unfinished one ends the call. At most
+    `limit` events, any number if negative. An `out` too small for the first event is a ValueError that says what it
+    needs. The GIL is released.
+
+    The producer is looked at once: what arrives during the call waits for the next. The rest of the ring functions
+    work alike. A ring with an impossible length or position is an OSError EBADMSG.
+    """
+
+def ring_list(consumer: Buffer, data: Buffer, page_size: int, limit: int, /) -> list[bytes]:
+    """Finished events as bytes; on an exception (MemoryError) none was consumed."""
+
+def ring_each(
+    consumer: Buffer, data: Buffer, page_size: int, callback: Callable[[bytes], object], limit: int, /
+) -> int:
+    """Call `callback` with each finished event; how many there were.
+
+    An event is consumed just before it is delivered: an exception of the callback ends the call and comes out,
+    and the next call begins with the event after. The callback may drain the same ring itself.
+    """
+
+def perf_list(ring: Buffer, page_size: int, limit: int, /) -> list[bytes | int]:
+    """Records of a perf ring (one metadata page, then the data): samples as bytes, lost counts as ints, in order.
+
+    Samples must have been asked for with PERF_SAMPLE_RAW alone. Other records are passed over.
+    """

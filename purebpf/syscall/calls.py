@@ -1,0 +1,519 @@
+"""One typed function for each bpf(2) command.
+
+Rules: keyword arguments, plain ints and buffers in, ints and bytes out, fds as plain ints that the caller closes.
+Failure is a bare OSError with the kernel's errno: what was tried, and what to do about it, is known one layer up.
+Nothing is retried, with one exception: BPF_PROG_LOAD answers EAGAIN when a signal is pending, and is asked again
+as often as libbpf asks (five times). Names longer than the kernel's 15 bytes are the caller's to cut.
+"""
+
+import errno
+from dataclasses import dataclass
+from struct import unpack_from
+from typing import TYPE_CHECKING
+
+from purebpf._fastpath import Entries, bpf
+from purebpf.syscall import attrs
+from purebpf.uapi import Command
+
+if TYPE_CHECKING:
+    from purebpf._fastpath import Pointers
+
+Buffer = bytes | bytearray | memoryview
+
+PROG_LOAD_ATTEMPTS = 5
+
+# IntEnum members as plain ints: the C side takes them faster.
+_MAP_CREATE = int(Command.MAP_CREATE)
+_MAP_FREEZE = int(Command.MAP_FREEZE)
+_PROG_LOAD = int(Command.PROG_LOAD)
+_BTF_LOAD = int(Command.BTF_LOAD)
+_PROG_BIND_MAP = int(Command.PROG_BIND_MAP)
+_LINK_CREATE = int(Command.LINK_CREATE)
+_RAW_TRACEPOINT_OPEN = int(Command.RAW_TRACEPOINT_OPEN)
+
+
+# ---------------------------------------------------------------- maps
+
+
+def map_create(
+    *,
+    map_type: int,
+    key_size: int,
+    value_size: int,
+    max_entries: int,
+    flags: int = 0,
+    name: bytes = b"",
+    inner_map_fd: int = 0,
+    numa_node: int = 0,
+    ifindex: int = 0,
+    btf_fd: int = 0,
+    btf_key_type_id: int = 0,
+    btf_value_type_id: int = 0,
+    btf_vmlinux_value_type_id: int = 0,
+    map_extra: int = 0,
+    value_type_btf_obj_fd: int = 0,
+    token_fd: int = 0,
+) -> int:
+    """A new map's fd."""
+    return bpf(
+        _MAP_CREATE,
+        attrs.map_create(
+            map_type=map_type,
+            key_size=key_size,
+            value_size=value_size,
+            max_entries=max_entries,
+            map_flags=flags,
+            inner_map_fd=inner_map_fd,
+            numa_node=numa_node,
+            map_name=name,
+            map_ifindex=ifindex,
+            btf_fd=btf_fd,
+            btf_key_type_id=btf_key_type_id,
+            btf_value_type_id=btf_value_type_id,
+            btf_vmlinux_value_type_id=btf_vmlinux_value_type_id,
+            map_extra=map_extra,
+            value_type_btf_obj_fd=value_type_btf_obj_fd,
+            map_token_fd=token_fd,
+        ),
+    )
+
+
+def map_lookup(fd: int, key: Buffer, value_size: int, flags: int = 0) -> bytes:
+    """The value of `key`; OSError ENOENT without one. `value_size` must be the kernel's (see `Entries`)."""
+    return _found(Entries(fd, len(key), value_size).lookup(key, flags))
+
+
+def map_lookup_and_delete(fd: int, key: Buffer | None, value_size: int, flags: int = 0) -> bytes:
+    """As `map_lookup`, and the entry is gone; queues and stacks have no key: None."""
+    return _found(Entries(fd, len(key or b""), value_size).lookup_and_delete(key, flags))
+
+
+def map_update(fd: int, key: Buffer | None, value: Buffer, flags: int = 0) -> None:
+    """Set the value of `key`; the lengths must be the map's."""
+    Entries(fd, len(key or b""), len(value), waits=True).update(key, value, flags)
+
+
+def map_delete(fd: int, key: Buffer) -> None:
+    """Delete `key`; OSError ENOENT without one."""
+    Entries(fd, len(key), 0, waits=True).delete(key)
+
+
+def map_next_key(fd: int, key: Buffer | None, key_size: int) -> bytes | None:
+    """The key after `key` (the first for None), None after the last."""
+    found = Entries(fd, key_size, 0).next_key(key)
+    assert not isinstance(found, int)
+    return found
+
+
+def map_freeze(fd: int) -> None:
+    """Forbid further writing by system calls."""
+    bpf(_MAP_FREEZE, attrs.map_element(map_fd=fd))
+
+
+def _found(value: bytes | int | None) -> bytes:
+    if value is None:
+        raise FileNotFoundError(errno.ENOENT, "no such key")
+    assert isinstance(value, bytes)
+    return value
+
+
+# ---------------------------------------------------------------- programs and types
+
+
+@dataclass(slots=True)
+class Log:
+    """Where the kernel writes its verdict, on failure too; `true_size` is what it wanted to write (0 before 6.4)."""
+
+    buffer: bytearray
+    level: int = 1
+    true_size: int = 0
+
+    @property
+    def text(self) -> str:
+        """What was written, up to the closing zero byte."""
+        end = self.buffer.find(0)
+        return self.buffer[: end if end >= 0 else len(self.buffer)].decode(errors="replace")
+
+
+def prog_load(
+    *,
+    prog_type: int,
+    insns: Buffer,
+    license: str,  # noqa: A002 (the kernel's word)
+    name: bytes = b"",
+    flags: int = 0,
+    kern_version: int = 0,
+    expected_attach_type: int = 0,
+    btf_fd: int = 0,
+    func_info: Buffer = b"",
+    func_info_rec_size: int = 0,
+    line_info: Buffer = b"",
+    line_info_rec_size: int = 0,
+    attach_btf_id: int = 0,
+    attach_fd: int = 0,
+    ifindex: int = 0,
+    fd_array: Buffer = b"",
+    token_fd: int = 0,
+    log: Log | None = None,
+) -> int:
+    """A loaded program's fd. `attach_fd` is attach_prog_fd (freplace, fentry of a program) or attach_btf_obj_fd."""
+    attr = attrs.prog_load(
+        prog_type=prog_type,
+        insn_cnt=len(insns) // 8,
+        log_level=log.level if log else 0,
+        log_size=len(log.buffer) if log else 0,
+        kern_version=kern_version,
+        prog_flags=flags,
+        prog_name=name,
+        prog_ifindex=ifindex,
+        expected_attach_type=expected_attach_type,
+        prog_btf_fd=btf_fd,
+        func_info_rec_size=func_info_rec_size,
+        func_info_cnt=len(func_info) // func_info_rec_size if func_info_rec_size else 0,
+        line_info_rec_size=line_info_rec_size,
+        line_info_cnt=len(line_info) // line_info_rec_size if line_info_rec_size else 0,
+        attach_btf_id=attach_btf_id,
+        attach_prog_fd=attach_fd,
+        prog_token_fd=token_fd,
+    )
+    inputs: Pointers = (
+        (attrs.PROG_LOAD_INSNS, insns),
+        (attrs.PROG_LOAD_LICENSE, license.encode() + b"\0"),
+    )
+    # An older kernel refuses fields it does not know unless they are zero; the address of nothing is not zero.
+    optional = (
+        (attrs.PROG_LOAD_FUNC_INFO, func_info),
+        (attrs.PROG_LOAD_LINE_INFO, line_info),
+        (attrs.PROG_LOAD_FD_ARRAY, fd_array),
+    )
+    inputs += tuple(pointer for pointer in optional if pointer[1])
+    outputs: Pointers = ((attrs.PROG_LOAD_LOG_BUF, log.buffer),) if log else ()
+    try:
+        return _load_again(attr, inputs, outputs)
+    finally:
+        if log:
+            (log.true_size,) = unpack_from("=I", attr, attrs.PROG_LOAD_LOG_TRUE_SIZE)
+
+
+def _load_again(attr: bytearray, inputs: "Pointers", outputs: "Pointers") -> int:
+    for _attempt in range(PROG_LOAD_ATTEMPTS - 1):
+        try:
+            return bpf(_PROG_LOAD, attr, inputs, outputs)
+        except BlockingIOError:
+            pass
+    return bpf(_PROG_LOAD, attr, inputs, outputs)
+
+
+def prog_bind_map(*, prog_fd: int, map_fd: int, flags: int = 0) -> None:
+    """Keep the map alive as long as the program, although no instruction refers to it."""
+    bpf(_PROG_BIND_MAP, attrs.prog_bind_map(prog_fd=prog_fd, map_fd=map_fd, flags=flags))
+
+
+def btf_load(data: Buffer, *, log: Log | None = None, flags: int = 0, token_fd: int = 0) -> int:
+    """A loaded BTF's fd."""
+    attr = attrs.btf_load(
+        btf_size=len(data),
+        btf_log_size=len(log.buffer) if log else 0,
+        btf_log_level=log.level if log else 0,
+        btf_flags=flags,
+        btf_token_fd=token_fd,
+    )
+    outputs: Pointers = ((attrs.BTF_LOAD_BTF_LOG_BUF, log.buffer),) if log else ()
+    try:
+        return bpf(_BTF_LOAD, attr, ((attrs.BTF_LOAD_BTF, data),), outputs)
+    finally:
+        if log:
+            (log.true_size,) = unpack_from("=I", attr, attrs.BTF_LOAD_BTF_LOG_TRUE_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class TestRun:
+    """What one BPF_PROG_TEST_RUN gave; `duration_ns` is the mean of all repetitions."""
+
+    __test__ = False
+
+    retval: int
+    duration_ns: int
+    data: bytes
+    context: bytes
+
+
+def prog_test_run(
+    prog_fd: int,
+    *,
+    data: Buffer | None = None,
+    data_out_size: int = 0,
+    context: Buffer | None = None,
+    context_out_size: int = 0,
+    repeat: int = 0,
+    flags: int = 0,
+    cpu: int = 0,
+    batch_size: int = 0,
+) -> TestRun:
+    """Run a program once (or `repeat` times) on `data` and `context`; outputs are cut to what the kernel wrote."""
+    data_out = bytearray(data_out_size)
+    context_out = bytearray(context_out_size)
+    attr = attrs.test_run(
+        prog_fd=prog_fd,
+        data_size_in=len(data or b""),
+        data_size_out=data_out_size,
+        repeat=repeat,
+        ctx_size_in=len(context or b""),
+        ctx_size_out=context_out_size,
+        flags=flags,
+        cpu=cpu,
+        batch_size=batch_size,
+    )
+    given = ((attrs.TEST_RUN_DATA_IN, data), (attrs.TEST_RUN_CTX_IN, context))
+    wanted = ((attrs.TEST_RUN_DATA_OUT, data_out), (attrs.TEST_RUN_CTX_OUT, context_out))
+    bpf(
+        Command.PROG_TEST_RUN,
+        attr,
+        tuple((offset, buffer) for offset, buffer in given if buffer),
+        tuple((offset, buffer) for offset, buffer in wanted if buffer),
+    )
+
+    def result(offset: int) -> int:
+        return int(unpack_from("=I", attr, offset)[0])
+
+    return TestRun(
+        retval=result(attrs.TEST_RUN_RETVAL),
+        duration_ns=result(attrs.TEST_RUN_DURATION),
+        data=bytes(data_out[: result(attrs.TEST_RUN_DATA_SIZE_OUT)]),
+        context=bytes(context_out[: result(attrs.TEST_RUN_CTX_SIZE_OUT)]),
+    )
+
+
+def prog_attach(
+    *,
+    prog_fd: int,
+    target_fd: int,
+    attach_type: int,
+    flags: int = 0,
+    replace_fd: int = 0,
+    relative: int = 0,
+    expected_revision: int = 0,
+) -> None:
+    """Attach without a link; `target_fd` may be an interface index, `relative` an fd or (flag BPF_F_ID) an id."""
+    attr = attrs.prog_attach(
+        target_fd=target_fd,
+        attach_bpf_fd=prog_fd,
+        attach_type=attach_type,
+        attach_flags=flags,
+        replace_bpf_fd=replace_fd,
+        relative_fd=relative,
+        expected_revision=expected_revision,
+    )
+    bpf(Command.PROG_ATTACH, attr)
+
+
+def prog_detach(
+    *, prog_fd: int = 0, target_fd: int, attach_type: int, flags: int = 0, relative: int = 0, expected_revision: int = 0
+) -> None:
+    """Undo `prog_attach`."""
+    attr = attrs.prog_attach(
+        target_fd=target_fd,
+        attach_bpf_fd=prog_fd,
+        attach_type=attach_type,
+        attach_flags=flags,
+        relative_fd=relative,
+        expected_revision=expected_revision,
+    )
+    bpf(Command.PROG_DETACH, attr)
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """Programs (and links, where the hook knows them) at a hook, in their order; ids."""
+
+    prog_ids: tuple[int, ...]
+    link_ids: tuple[int, ...]
+    attach_flags: int
+    revision: int
+
+
+def prog_query(*, target_fd: int, attach_type: int, flags: int = 0, room: int = 64, links: bool = False) -> Attached:
+    """What is attached to a cgroup, netns, map or (by index) interface; at most `room` programs, else ENOSPC.
+
+    `links` asks for link ids as well, which only tcx and netkit answer.
+    """
+    progs, link_ids = bytearray(4 * room), bytearray(4 * room)
+    attr = attrs.prog_query(target_fd=target_fd, attach_type=attach_type, query_flags=flags, prog_cnt=room)
+    outputs: Pointers = ((attrs.PROG_QUERY_PROG_IDS, progs),)
+    if links:
+        outputs += ((attrs.PROG_QUERY_LINK_IDS, link_ids),)
+    bpf(Command.PROG_QUERY, attr, (), outputs)
+    (count,) = unpack_from("=I", attr, attrs.PROG_QUERY_PROG_CNT)
+    (attach_flags,) = unpack_from("=I", attr, attrs.PROG_QUERY_ATTACH_FLAGS)
+    (revision,) = unpack_from("=Q", attr, attrs.PROG_QUERY_REVISION)
+    count = min(count, room)
+    return Attached(
+        unpack_from(f"={count}I", progs),
+        unpack_from(f"={count}I", link_ids) if links else (),
+        attach_flags,
+        revision,
+    )
+
+
+def prog_stream_read(prog_fd: int, *, stream: int, size: int) -> bytes:
+    """Up to `size` bytes that the program printed to its stream (1 output, 2 errors)."""
+    buffer = bytearray(size)
+    attr = attrs.prog_stream_read(stream_buf_len=size, stream_id=stream, prog_fd=prog_fd)
+    got = bpf(Command.PROG_STREAM_READ_BY_FD, attr, (), ((attrs.PROG_STREAM_READ_STREAM_BUF, buffer),))
+    return bytes(buffer[:got])
+
+
+# ---------------------------------------------------------------- links
+
+
+def link_create(
+    *,
+    prog_fd: int,
+    target_fd: int = 0,
+    attach_type: int,
+    flags: int = 0,
+    target_btf_id: int = 0,
+    cookie: int = 0,
+) -> int:
+    """A link's fd, for hooks that need no more than this; `prog_fd` may be a struct_ops map's.
+
+    `target_fd` may be an interface index. `cookie` needs attach types of the tracing program type.
+    """
+    if cookie:
+        attr = attrs.link_create_tracing(
+            prog_fd=prog_fd,
+            target_fd=target_fd,
+            attach_type=attach_type,
+            flags=flags,
+            target_btf_id=target_btf_id,
+            cookie=cookie,
+        )
+    else:
+        attr = attrs.link_create(
+            prog_fd=prog_fd, target_fd=target_fd, attach_type=attach_type, flags=flags, target_btf_id=target_btf_id
+        )
+    return bpf(_LINK_CREATE, attr)
+
+
+def link_create_perf_event(*, prog_fd: int, event_fd: int, attach_type: int, cookie: int = 0) -> int:
+    """A link of a program to a perf event (5.15)."""
+    attr = attrs.link_create_perf_event(prog_fd=prog_fd, target_fd=event_fd, attach_type=attach_type, bpf_cookie=cookie)
+    return bpf(_LINK_CREATE, attr)
+
+
+def link_create_iter(*, prog_fd: int, attach_type: int, target: Buffer = b"") -> int:
+    """A link of an iterator; `target` is a union bpf_iter_link_info (a map's fd, a task, a cgroup)."""
+    attr = attrs.link_create_iter(prog_fd=prog_fd, attach_type=attach_type, iter_info_len=len(target))
+    return bpf(_LINK_CREATE, attr, ((attrs.LINK_CREATE_ITER_ITER_INFO, target),) if target else ())
+
+
+def link_create_ordered(
+    *,
+    prog_fd: int,
+    target: int,
+    attach_type: int,
+    flags: int = 0,
+    relative: int = 0,
+    expected_revision: int = 0,
+) -> int:
+    """A link of tcx, netkit (`target` an interface index) or a cgroup (an fd), placed by `flags` and `relative`."""
+    attr = attrs.link_create_tcx(
+        prog_fd=prog_fd,
+        target_fd=target,
+        attach_type=attach_type,
+        flags=flags,
+        relative_fd=relative,
+        expected_revision=expected_revision,
+    )
+    return bpf(_LINK_CREATE, attr)
+
+
+def link_create_netfilter(
+    *, prog_fd: int, attach_type: int, family: int, hook: int, priority: int, flags: int = 0
+) -> int:
+    """A netfilter link (6.4)."""
+    attr = attrs.link_create_netfilter(
+        prog_fd=prog_fd,
+        attach_type=attach_type,
+        pf=family,
+        hooknum=hook,
+        priority=priority,
+        netfilter_flags=flags,
+    )
+    return bpf(_LINK_CREATE, attr)
+
+
+def link_create_kprobe_multi(
+    *,
+    prog_fd: int,
+    attach_type: int,
+    symbols: tuple[str, ...] = (),
+    addresses: Buffer = b"",
+    cookies: Buffer = b"",
+    flags: int = 0,
+) -> int:
+    """A link to many kernel functions (5.18), by names or by packed u64 addresses; `cookies` packed u64, one each."""
+    attr = attrs.link_create_kprobe_multi(
+        prog_fd=prog_fd,
+        attach_type=attach_type,
+        kprobe_multi_flags=flags,
+        cnt=len(symbols) or len(addresses) // 8,
+    )
+    inputs: Pointers = ()
+    if symbols:
+        names = tuple((8 * index, symbol.encode() + b"\0") for index, symbol in enumerate(symbols))
+        inputs += ((attrs.LINK_CREATE_KPROBE_MULTI_SYMS, bytearray(8 * len(symbols)), names),)
+    if addresses:
+        inputs += ((attrs.LINK_CREATE_KPROBE_MULTI_ADDRS, addresses),)
+    if cookies:
+        inputs += ((attrs.LINK_CREATE_KPROBE_MULTI_COOKIES, cookies),)
+    return bpf(_LINK_CREATE, attr, inputs)
+
+
+def link_create_uprobe_multi(
+    *,
+    prog_fd: int,
+    attach_type: int,
+    path: bytes,
+    offsets: Buffer,
+    ref_ctr_offsets: Buffer = b"",
+    cookies: Buffer = b"",
+    pid: int = 0,
+    flags: int = 0,
+) -> int:
+    """A link to many places of one file (6.6); `offsets`, `ref_ctr_offsets` and `cookies` are packed u64."""
+    attr = attrs.link_create_uprobe_multi(
+        prog_fd=prog_fd, attach_type=attach_type, cnt=len(offsets) // 8, uprobe_multi_flags=flags, pid=pid
+    )
+    given = (
+        (attrs.LINK_CREATE_UPROBE_MULTI_PATH, path + b"\0"),
+        (attrs.LINK_CREATE_UPROBE_MULTI_OFFSETS, offsets),
+        (attrs.LINK_CREATE_UPROBE_MULTI_REF_CTR_OFFSETS, ref_ctr_offsets),
+        (attrs.LINK_CREATE_UPROBE_MULTI_COOKIES, cookies),
+    )
+    return bpf(_LINK_CREATE, attr, tuple(pointer for pointer in given if pointer[1]))
+
+
+def link_update(*, link_fd: int, new_fd: int, old_fd: int = 0, flags: int = 0) -> None:
+    """Replace a link's program (or struct_ops map); with BPF_F_REPLACE only if it is `old_fd`."""
+    bpf(Command.LINK_UPDATE, attrs.link_update(link_fd=link_fd, new_prog_fd=new_fd, flags=flags, old_prog_fd=old_fd))
+
+
+def link_detach(link_fd: int) -> None:
+    """Detach while the link's fd lives on."""
+    bpf(Command.LINK_DETACH, attrs.link_detach(link_fd=link_fd))
+
+
+def raw_tracepoint_open(*, prog_fd: int, name: str = "", cookie: int = 0) -> int:
+    """A link of a raw tracepoint program by name; without name of a tracing or LSM program to its BTF target."""
+    attr = attrs.raw_tracepoint_open(prog_fd=prog_fd, cookie=cookie)
+    return bpf(
+        _RAW_TRACEPOINT_OPEN,
+        attr,
+        ((attrs.RAW_TRACEPOINT_OPEN_NAME, name.encode() + b"\0"),) if name else (),
+    )
+
+
+def iter_create(link_fd: int, *, flags: int = 0) -> int:
+    """An fd to read an iterator's output from."""
+    return bpf(Command.ITER_CREATE, attrs.iter_create(link_fd=link_fd, flags=flags))
