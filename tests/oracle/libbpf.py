@@ -1,7 +1,7 @@
 """What libbpf says of an object: the harness, built once, and its answer as values.
 
-Names in a `Verdict` are whole: the kernel's 15-byte names, by which the harness reports what went to the fake
-kernel, are joined with the full ones over the fds that libbpf held in the end.
+Maps are named as the kernel would name them (15 bytes), programs by their whole names: the harness says which fd
+each program had in the end.
 """
 
 from __future__ import annotations
@@ -24,24 +24,23 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Verdict:
-    """Everything libbpf said and would have done, keyed by full names; `error` is 0 for an object that opened.
+    """Everything libbpf said and would have done; `error` is 0 for an object that opened.
 
-    `failed` are the programs that libbpf could not prepare, with its reason.
+    `programs` and `maps` are what the opened object says. `created` and `settings` are the calls that made the maps
+    and filled them, in order, maps by the names the kernel gets; `loaded` what each program's load would have been.
+    `failed` are the programs that libbpf could not prepare, with its reason; `whole` says that none failed.
     """
 
     error: int
     reason: str
-    kernel_version: int = 0
-    programs: dict[str, Record] = field(default_factory=dict)
-    maps: dict[str, Record] = field(default_factory=dict)
-    created: dict[str, Record] = field(default_factory=dict)
-    updates: list[Record] = field(default_factory=list)
-    frozen: list[str] = field(default_factory=list)
+    programs: list[Record] = field(default_factory=list)
+    maps: list[Record] = field(default_factory=list)
+    created: list[Record] = field(default_factory=list)
+    settings: list[tuple[str, ...]] = field(default_factory=list)
     loaded: dict[str, Record] = field(default_factory=dict)
-    bound: list[tuple[str, str]] = field(default_factory=list)
     btf: bytes = b""
     failed: dict[str, str] = field(default_factory=dict)
-    order: list[str] = field(default_factory=list)
+    whole: bool = False
 
 
 @cache
@@ -65,53 +64,52 @@ def judge(path: Path) -> Verdict:
     verdict = Verdict(opened["error"], opened["reason"].strip())
     batch: list[Record] = []
     for record in records[1:]:
-        match record["kind"]:
-            case "object":
-                verdict.kernel_version = record["kernel_version"]
+        match record.pop("kind"):
             case "program":
-                verdict.programs[record["name"]] = record
+                verdict.programs.append(record)
             case "map":
-                verdict.maps[record["name"]] = record
+                verdict.maps.append(record)
             case "loaded":
                 _take(verdict, batch, record)
                 batch = []
+            case "program_fd":
+                batch.append({"command": "PROGRAM_FD", **record})
             case _:
                 batch.append(record)
     return verdict
 
 
 def _take(verdict: Verdict, batch: list[Record], outcome: Record) -> None:
-    """One attempt to load: of the whole object, or of a single program."""
+    """One attempt to load: of the whole object, or of a single program where the whole did not load."""
+    program = outcome.get("program")
     if outcome["error"]:
-        verdict.failed[outcome.get("program", "")] = outcome["reason"].strip()
+        verdict.failed[program] = outcome["reason"].strip()
         return
-    maps = {record["fd"]: record["name"] for record in batch if record["kind"] == "map_fd"}
-    programs = {record["fd"]: record["name"] for record in batch if record["kind"] == "program_fd"}
-    short = {record["fd"]: record["name"] for record in batch if record.get("command") == "MAP_CREATE"}
-    full = {short[fd]: name for fd, name in maps.items() if fd in short}
-    first_time = not verdict.created
+    verdict.whole = program is None
+    names = {record["fd"]: record["name"] for record in batch if record.get("command") == "PROGRAM_FD"}
+    first = not verdict.created and not verdict.settings
     for record in batch:
         match record.get("command"):
             case "BTF_LOAD":
                 verdict.btf = bytes.fromhex(record["data"])
-            case "MAP_CREATE" if first_time:
-                verdict.created[_created_name(record, full, verdict)] = record
-            case "MAP_UPDATE_ELEM" if first_time:
-                verdict.updates.append({**record, "map": maps[record["map_fd"]]})
-            case "MAP_FREEZE" if first_time:
-                verdict.frozen.append(full.get(record["map"], record["map"]))
             case "PROG_LOAD":
-                named = [[insn, maps[fd]] for insn, _, fd in record["references"]]
-                verdict.loaded[programs[record["fd"]]] = {**record, "references": named}
-            case "PROG_BIND_MAP":
-                verdict.bound.append((record["program"], full.get(record["map"], record["map"])))
-        if first_time and "command" in record:
-            verdict.order.append(record["command"])
+                named = [[insn, short] for insn, short, _ in record["references"]]
+                verdict.loaded[names[record["fd"]]] = {**record, "references": named}
+            case "MAP_CREATE" if first:
+                verdict.created.append(record)
+            case str() if first and (said := _setting(record)):
+                verdict.settings.append(said)
 
 
-def _created_name(record: Record, full: dict[str, str], verdict: Verdict) -> str:
-    """Full name of a created map; the template of an inner map has no fd left, its name is the outer one's."""
-    name = full.get(record["name"])
-    if name is None or name in verdict.created:
-        return f"inner:{record['name']}"
-    return name
+def _setting(record: Record) -> tuple[str, ...]:
+    match record["command"]:
+        case "MAP_UPDATE_ELEM" if "value_of" in record:
+            return ("put", record["map"], record["key"], record["value_of"])
+        case "MAP_UPDATE_ELEM":
+            return ("set", record["map"], record["key"], record["value"])
+        case "MAP_FREEZE":
+            return ("freeze", record["map"])
+        case "PROG_BIND_MAP":
+            return ("bind", record["program"], record["map"])
+        case _:
+            return ()

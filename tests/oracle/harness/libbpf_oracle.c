@@ -363,18 +363,11 @@ static struct bpf_object *open_object(const char *path, const char *only)
 	return object;
 }
 
-/* Which fds became what: names are cut in what the kernel gets, so the full ones are printed beside their fds. */
+/* The kernel gets names cut to 15 bytes; these are the whole ones. */
 static void name_fds(const struct bpf_object *object)
 {
 	struct bpf_program *program;
-	struct bpf_map *map;
 
-	bpf_object__for_each_map(map, object) {
-		printf("{\"kind\": \"map_fd\"");
-		field_number("fd", bpf_map__fd(map));
-		field_text("name", bpf_map__name(map));
-		puts("}");
-	}
 	bpf_object__for_each_program(program, object) {
 		if (bpf_program__fd(program) < 0)
 			continue;

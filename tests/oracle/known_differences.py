@@ -1,0 +1,33 @@
+"""Where purebpf means to differ from libbpf 1.1, or libbpf has no opinion: each with its reason.
+
+A test that finds a difference which is not here fails; so does one that finds an entry here without use.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+REFUSED_BY_LIBBPF: Final = {
+    "legacy map definitions in 'maps' section are not supported": (
+        "libbpf dropped the legacy map section with 1.0; kernels before 4.18 and old objects need it"
+    ),
+    "endianness mismatch": "libbpf 1.1 takes objects of its own byte order only; purebpf can look at both",
+    "BTF is required, but is missing or corrupted": (
+        "the object was built without -g: with no types its .maps cannot be understood by anybody"
+    ),
+}
+"""Part of libbpf's reason for not opening an object -> why there is nothing to compare."""
+
+NO_TYPES: Final = "BTF is required, but is missing or corrupted"
+"""The one refusal of `REFUSED_BY_LIBBPF` that purebpf must share."""
+
+NEWER_SECTIONS: Final = frozenset(
+    (
+        "uprobe.multi", "uprobe.multi.s", "uretprobe.multi", "uretprobe.multi.s", "kprobe.session", "uprobe.session",
+        "uprobe.session.s", "usdt.s", "tc/ingress", "tcx/ingress", "tc/egress", "tcx/egress", "netkit/primary",
+        "netkit/peer", "tracepoint.s", "tp.s", "raw_tracepoint.s", "raw_tp.s", "sk_skb/verdict", "netfilter",
+        "cgroup/connect_unix", "cgroup/sendmsg_unix", "cgroup/recvmsg_unix", "cgroup/getpeername_unix",
+        "cgroup/getsockname_unix",
+    )
+)  # fmt: skip
+"""Section names (before any target) that came after libbpf 1.1, which gives such programs no type."""

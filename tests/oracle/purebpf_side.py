@@ -1,0 +1,188 @@
+"""What purebpf says of an object, in the terms of the harness: the one place that knows purebpf's types.
+
+The target is the newest kernel that can be, as in the harness: every feature there, the version of the running
+kernel. Programs that this version cannot prepare (CO-RE, externs, targets by the kernel's BTF, sections that
+nobody knows) are left out and named with the reason, so that the rest of the object can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from purebpf.host.cpus import possible_cpus
+from purebpf.host.version import running_version
+from purebpf.plan.stages import open_object, plan_object
+from purebpf.plan.steps import BindMap, CreateMap, FreezeMap, LoadBtf, LoadPlan, LoadProgram, SetInnerMap, SetProgram
+from purebpf.plan.steps import SetValue, Step
+from purebpf.plan.target import Target
+from purebpf.spec.model import CoreAccess, ExternCall, ExternValue, MapOrigin, ObjectSpec, ProgramSpec
+from purebpf.spec.model import SubprogramAddress, SubprogramCall
+from purebpf.uapi import MapType, ProgramType
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`spec` as the file says, `plan` for its programs but those in `left_out`; no plan where none is possible."""
+
+    spec: ObjectSpec
+    plan: LoadPlan | None
+    left_out: dict[str, str]
+
+
+@cache
+def prepare(path: Path) -> Prepared:
+    """Open an object and plan what can be planned of it."""
+    spec = open_object(path)
+    left_out = {
+        program.name: reason
+        for program in spec.programs.values()
+        if (reason := _out_of_reach(spec, program)) or not program.autoload
+    }
+    if any(m.origin is MapOrigin.STRUCT_OPS for m in spec.maps.values()):
+        return Prepared(spec, None, left_out)
+    programs = {
+        name: replace(program, autoload=name not in left_out) for name, program in spec.programs.items()
+    }
+    reachable = replace(spec, programs=MappingProxyType(programs), maps=MappingProxyType(_without(spec, left_out)))
+    return Prepared(spec, plan_object(reachable, _target()), left_out)
+
+
+@cache
+def _target() -> Target:
+    return Target(
+        name="everything", release="", kernel_version=running_version(), byteorder="little",
+        possible_cpus=len(possible_cpus()),
+    )  # fmt: skip
+
+
+def _without(spec: ObjectSpec, left_out: dict[str, str]) -> dict[str, Any]:
+    """The maps, with no slot for a program that is left out."""
+    return {
+        name: replace(m, slots=tuple(slot for slot in m.slots if slot[1] not in left_out))
+        if m.type == MapType.PROG_ARRAY
+        else m
+        for name, m in spec.maps.items()
+    }
+
+
+def _out_of_reach(spec: ObjectSpec, program: ProgramSpec) -> str:
+    if program.type == ProgramType.UNSPEC:
+        return "its section name says nothing"
+    if program.type == ProgramType.STRUCT_OPS:
+        return "struct_ops"
+    if program.definition is not None and program.definition.btf_target:
+        return "its target is in the kernel's BTF"
+    return next(_obstacles(spec, program.name), "")
+
+
+def _obstacles(spec: ObjectSpec, entry: str) -> Iterator[str]:
+    """What stands in the code that a program reaches and is the next version's."""
+    seen, waiting = {entry}, [entry]
+    while waiting:
+        for reference in spec.functions[waiting.pop()].references:
+            match reference:
+                case CoreAccess():
+                    yield "CO-RE"
+                case ExternValue(extern=name) | ExternCall(extern=name):
+                    yield f"extern {name}"
+                case SubprogramCall(function=name) | SubprogramAddress(function=name) if name not in seen:
+                    seen.add(name)
+                    waiting.append(name)
+
+
+def program_verdicts(spec: ObjectSpec) -> list[Record]:
+    """SEC() verdicts in the file's order."""
+    return [
+        {
+            "name": program.name,
+            "section": program.section.removeprefix("?"),
+            "type": int(program.type),
+            "expected_attach_type": int(program.expected_attach_type or 0),
+            "autoload": int(program.autoload),
+        }
+        for program in spec.programs.values()
+    ]
+
+
+def created_maps(plan: LoadPlan) -> list[Record]:
+    """What BPF_MAP_CREATE would get, in order; an inner map's template comes before its outer map."""
+    created: list[Record] = []
+    typed = any(isinstance(step, LoadBtf) for step in plan.steps)
+    for step in plan.maps():
+        if step.inner is not None:
+            created.append(_created(step.inner, typed, f"{step.name}.inner"[:15]))
+        created.append(_created(step, typed, step.kernel_name))
+    return created
+
+
+def _created(step: CreateMap, typed: bool, name: str) -> Record:
+    return {
+        "name": name,
+        "type": int(step.type),
+        "key_size": step.key_size,
+        "value_size": step.value_size,
+        "max_entries": step.max_entries,
+        "flags": step.flags,
+        "numa_node": step.numa_node,
+        "map_extra": step.map_extra,
+        "btf_key_type_id": step.key_type,
+        "btf_value_type_id": step.value_type,
+        "inner": f"{step.name}.inner"[:15] if step.inner is not None else "",
+    }
+
+
+def kernel_names(plan: LoadPlan) -> dict[str, str]:
+    """Full name of each map -> what the kernel calls it."""
+    return {step.name: step.kernel_name for step in plan.maps()}
+
+
+def loaded_program(step: LoadProgram, names: dict[str, str]) -> Record:
+    """What BPF_PROG_LOAD would get; code with 0 where an fd stands, and which map's it is."""
+    return {
+        "type": int(step.type),
+        "expected_attach_type": int(step.expected_attach_type or 0),
+        "flags": step.flags,
+        "license": step.license,
+        "kernel_version": step.kernel_version,
+        "func_info_record_size": step.func_info_record_size if step.func_info else 0,
+        "line_info_record_size": step.line_info_record_size if step.line_info else 0,
+        "func_info": step.func_info.hex(),
+        "line_info": step.line_info.hex(),
+        "references": [[slot.insn, names[slot.map]] for slot in step.slots],
+        "code": step.code.hex(),
+    }
+
+
+def btf_of(plan: LoadPlan) -> bytes:
+    """The types that the kernel would get."""
+    return next((step.data for step in plan.steps if isinstance(step, LoadBtf)), b"")
+
+
+def settings(plan: LoadPlan) -> list[tuple[str, ...]]:
+    """Everything that is neither created nor loaded, in order: (verb, what, ...), maps by their kernel names."""
+    names = kernel_names(plan)
+    programs = {step.name: step.kernel_name for step in plan.programs()}
+    return [said for step in plan.steps if (said := _setting(step, names, programs))]
+
+
+def _setting(step: Step, maps: dict[str, str], programs: dict[str, str]) -> tuple[str, ...]:
+    match step:
+        case SetValue(map=name, key=key, value=value):
+            return ("set", maps[name], key.hex(), value.hex())
+        case SetInnerMap(map=name, index=index, inner=inner):
+            return ("put", maps[name], index.to_bytes(4, "little").hex(), maps[inner])
+        case SetProgram(map=name, index=index, program=program):
+            return ("put", maps[name], index.to_bytes(4, "little").hex(), programs[program])
+        case FreezeMap(map=name):
+            return ("freeze", maps[name])
+        case BindMap(program=program, map=name):
+            return ("bind", programs[program], maps[name])
+        case _:
+            return ()
