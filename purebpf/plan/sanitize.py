@@ -27,8 +27,6 @@ from purebpf.btf import (
     TypeTag,
     Union,
     Variable,
-    has_layout,
-    rewrite,
 )
 from purebpf.plan.target import Feature, Target
 from purebpf.units import BitOffset, TypeId
@@ -46,9 +44,14 @@ def sanitize(btf: Btf, target: Target) -> bytes | None:
         for feature, needed_by, replacement in _REPLACEMENTS
         if needed_by(btf, kinds) and not target.supports(feature)
     ]
-    drop_layout = has_layout(btf) and not target.supports(Feature.BTF_LAYOUT)
+    drop_layout = btf.kind_layout is not None and not target.supports(Feature.BTF_LAYOUT)
     if not missing and not drop_layout:
         return btf.raw
+    # Loaded here because few objects on few kernels need it.
+    from purebpf.btf import rewrite, without_layout
+
+    if drop_layout:
+        btf = without_layout(btf)
 
     def replace(_: TypeId, found: BtfType) -> BtfType:
         for replacement in missing:
@@ -98,9 +101,9 @@ def _type_tag_to_const(_: Btf, found: BtfType) -> BtfType:
 
 def _wide_enum_to_union(_: Btf, found: BtfType) -> BtfType:
     match found:
-        case Enum(wide=True, name=name, size=size, enumerators=values):
-            placeholder = _PLACEHOLDER_TYPE
-            return Union(name, size, tuple(Member(v.name, placeholder, BitOffset(0)) for v in values))
+        case Enum(wide=True, name=name, size=size):
+            # Nothing refers to the values of an enumeration, so a type of the same size is enough.
+            return Union(name, size, ())
         case Enum(signed=True):
             return Enum(found.name, found.size, found.enumerators)
     return found
@@ -110,9 +113,6 @@ def _without_question_mark(_: Btf, found: BtfType) -> BtfType:
     if isinstance(found, DataSection) and found.name.startswith("?"):
         return DataSection("_" + found.name[1:], found.size, found.variables)
     return found
-
-
-_PLACEHOLDER_TYPE: Final = TypeId(0)
 
 
 def _has(*wanted: Kind) -> Callable[[Btf, set[Kind | int]], bool]:

@@ -6,7 +6,7 @@ the access named, rather than loaded with the offsets of the machine it was comp
 
 from collections.abc import Iterable
 
-from purebpf.btf import Btf, type_name
+from purebpf.btf import Btf
 from purebpf.errors import RelocationError
 from purebpf.relocate.model import AdaptedCode
 from purebpf.spec.model import CoreAccess, FunctionSpec, ObjectSpec, SubprogramAddress, SubprogramCall
@@ -36,6 +36,8 @@ def reached(spec: ObjectSpec, program: str) -> Iterable[FunctionSpec]:
 
 
 def _unsupported(btf: Btf | None, program: str, function: FunctionSpec, access: CoreAccess) -> RelocationError:
+    from purebpf.btf import type_name
+
     record = access.record
     what = type_name(btf, record.type) if btf is not None else f"type {record.type}"
     kind = record.kind.name.lower()

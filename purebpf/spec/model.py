@@ -8,7 +8,7 @@ Offsets inside a function's `code` are instruction indices relative to that func
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from types import MappingProxyType
+from typing import Any
 
 from purebpf.btf import Btf, CoreRelocation
 from purebpf.spec.sections import SectionDefinition
@@ -229,7 +229,40 @@ class ObjectSpec:
     programs: Mapping[str, ProgramSpec]
     functions: Mapping[str, FunctionSpec]
     maps: Mapping[str, MapSpec]
-    variables: Mapping[str, VariableSpec] = MappingProxyType({})
-    externs: Mapping[str, ExternSpec] = MappingProxyType({})
+    variables: Mapping[str, VariableSpec] = field(default_factory=dict)
+    externs: Mapping[str, ExternSpec] = field(default_factory=dict)
     func_info_record_size: int = 8
     line_info_record_size: int = 16
+
+    def with_values(self, **values: Any) -> "ObjectSpec":
+        """The same object with other initial values of global variables.
+
+        An unknown name is a ValueError, a value that does not fit the variable's type a TypeError or ValueError.
+        """
+        from purebpf.spec.edit import with_values
+
+        return with_values(self, values)
+
+    def with_map(self, name: str, **properties: Any) -> "ObjectSpec":
+        """The same object with other properties of map `name`, such as `max_entries=1024`."""
+        from purebpf.spec.edit import with_map
+
+        return with_map(self, name, **properties)
+
+    def with_programs(self, *names: str) -> "ObjectSpec":
+        """The same object that loads exactly the programs named, whatever their SEC() says."""
+        from purebpf.spec.edit import with_programs
+
+        return with_programs(self, names)
+
+    def with_program(self, name: str, **properties: Any) -> "ObjectSpec":
+        """The same object with other properties of one program, such as `section="xdp"` or `autoload=False`."""
+        from purebpf.spec.edit import with_program
+
+        return with_program(self, name, **properties)
+
+    def value(self, name: str) -> Any:
+        """The initial value of global variable `name`."""
+        from purebpf.spec.edit import value_of
+
+        return value_of(self, name)

@@ -42,7 +42,7 @@ from purebpf.spec.model import (
     SubprogramCall,
     UnknownReference,
 )
-from purebpf.spec.sections import SectionDefinition, match_section
+from purebpf.spec.sections import match_section
 from purebpf.uapi import ProgramType
 from purebpf.units import ByteOrder, InsnIndex
 
@@ -51,9 +51,6 @@ INSN_SIZE: Final = 8
 _LDIMM64: Final = 0x18
 _CALL: Final = 0x85
 _PSEUDO_CALL: Final = 1
-# BPF_F_SLEEPABLE and BPF_F_XDP_HAS_FRAGS of uapi/linux/bpf.h.
-_F_SLEEPABLE: Final = 1 << 4
-_F_XDP_HAS_FRAGS: Final = 1 << 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,17 +176,11 @@ def describe_programs(elf: ElfFile, index: FunctionIndex) -> dict[str, ProgramSp
             type=definition.program_type if definition is not None else ProgramType.UNSPEC,
             expected_attach_type=definition.attach_type if definition is not None else None,
             attach_to=argument,
-            flags=_program_flags(definition),
+            flags=definition.program_flags if definition is not None else 0,
             autoload=not section.startswith("?"),
             definition=definition,
         )
     return programs
-
-
-def _program_flags(definition: SectionDefinition | None) -> int:
-    if definition is None:
-        return 0
-    return (_F_SLEEPABLE if definition.sleepable else 0) | (_F_XDP_HAS_FRAGS if definition.frags else 0)
 
 
 def _code_sections(elf: ElfFile, index: FunctionIndex) -> Iterator[Section]:

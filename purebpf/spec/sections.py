@@ -14,6 +14,11 @@ from typing import Final
 from purebpf.uapi import AttachType, ProgramType
 
 
+# BPF_F_SLEEPABLE and BPF_F_XDP_HAS_FRAGS of uapi/linux/bpf.h.
+_F_SLEEPABLE: Final = 1 << 4
+_F_XDP_HAS_FRAGS: Final = 1 << 5
+
+
 class AttachKind(StrEnum):
     """How a program of a section is attached: the key of the table of hooks in `purebpf.live.link`."""
 
@@ -76,6 +81,11 @@ class SectionDefinition:
     frags: bool = False
     btf_target: bool = False
     optional_attach_type: bool = False
+
+    @property
+    def program_flags(self) -> int:
+        """The flags a program of this section is loaded with."""
+        return (_F_SLEEPABLE if self.sleepable else 0) | (_F_XDP_HAS_FRAGS if self.frags else 0)
 
 
 # The last column: "+" takes an argument, "A" attaches by itself, "s" sleepable, "f" xdp.frags,

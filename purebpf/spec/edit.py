@@ -1,0 +1,132 @@
+"""Changes of an ObjectSpec; each gives a new one and leaves the old as it was.
+
+Rules: a name that the object does not have, a value that does not fit its type and a property that does not
+exist are errors of the caller (ValueError, TypeError), with the nearest names told.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from typing import Any, TypeVar
+
+from purebpf.btf import codec_for
+from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, ProgramSpec, VariableSpec
+from purebpf.spec.sections import match_section
+
+_Item = TypeVar("_Item")
+
+
+def named(kind: str, name: str, known: Mapping[str, _Item]) -> _Item:
+    """`known[name]`, or a ValueError that tells the nearest names."""
+    found = known.get(name)
+    if found is None:
+        raise ValueError(f"the object has no {kind} '{name}'{_nearest(name, known)}")
+    return found
+
+
+def _nearest(name: str, known: Collection[str]) -> str:
+    near = get_close_matches(name, known, n=3)
+    if near:
+        return f"; near: {', '.join(near)}"
+    return f"; it has: {', '.join(sorted(known))}" if 0 < len(known) <= 12 else ""
+
+
+def with_values(spec: ObjectSpec, values: Mapping[str, Any]) -> ObjectSpec:
+    """`spec` with other initial values of global variables."""
+    images: dict[str, bytearray] = {}
+    for name, value in values.items():
+        variable = named("global variable", name, spec.variables)
+        image = images.get(variable.map)
+        if image is None:
+            image = images[variable.map] = bytearray(_image(spec.maps[variable.map]))
+        encoded = _encoded(spec, variable, value)
+        image[variable.offset : variable.offset + len(encoded)] = encoded
+    maps = dict(spec.maps)
+    for name, image in images.items():
+        maps[name] = replace(maps[name], contents=bytes(image))
+    return replace(spec, maps=maps)
+
+
+def value_of(spec: ObjectSpec, name: str) -> Any:
+    """The initial value of a global variable, decoded by its type (bytes where the file has no BTF)."""
+    variable = named("global variable", name, spec.variables)
+    raw = _image(spec.maps[variable.map])[variable.offset : variable.offset + variable.size]
+    return codec_for(spec.btf, variable.type).decode(raw) if spec.btf is not None and variable.type else raw
+
+
+def _image(data: MapSpec) -> bytes:
+    return data.contents if data.contents is not None else bytes(data.value_size)
+
+
+def _encoded(spec: ObjectSpec, variable: VariableSpec, value: Any) -> bytes:
+    if spec.btf is not None and variable.type:
+        try:
+            encoded = codec_for(spec.btf, variable.type).encode(value)
+        except (TypeError, ValueError) as error:
+            error.add_note(f"global variable '{variable.name}'")
+            raise
+    elif isinstance(value, bytes | bytearray | memoryview):
+        encoded = bytes(value)
+    else:
+        raise TypeError(
+            f"global variable '{variable.name}' has no type in the file: give its {variable.size} bytes, not "
+            f"{type(value).__name__}"
+        )
+    if len(encoded) > variable.size or (len(encoded) < variable.size and not variable.type):
+        raise ValueError(f"global variable '{variable.name}' takes {variable.size} bytes, not {len(encoded)}")
+    return encoded
+
+
+def with_map(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
+    """`spec` with other properties of one map (`max_entries`, `type`, `flags`, `pinning`, ...)."""
+    changed = named("map", name, spec.maps)
+    allowed = ("type", "key_size", "value_size", "max_entries", "flags", "numa_node", "map_extra", "pinning")
+    for key in properties:
+        if key not in allowed:
+            raise TypeError(f"a map has no property '{key}'; it has: {', '.join(allowed)}")
+    if changed.origin is MapOrigin.DATA and properties.keys() - {"flags", "numa_node"}:
+        raise ValueError(f"map '{name}' is a data section: its size and type are the file's")
+    # A type id says a size; once the size is another, it no longer describes the map.
+    if properties.get("key_size", changed.key_size) != changed.key_size:
+        properties["key_type"] = 0
+    if properties.get("value_size", changed.value_size) != changed.value_size:
+        properties["value_type"] = 0
+    return replace(spec, maps={**spec.maps, name: replace(changed, **properties)})
+
+
+def with_programs(spec: ObjectSpec, names: Iterable[str]) -> ObjectSpec:
+    """`spec` that loads exactly the programs `names`."""
+    wanted = list(names)
+    for name in wanted:
+        named("program", name, spec.programs)
+    programs = {p.name: replace(p, autoload=p.name in wanted) for p in spec.programs.values()}
+    return replace(spec, programs=programs)
+
+
+def with_program(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
+    """`spec` with other properties of one program.
+
+    `section` gives it the type and target that SEC() of that name would; the other properties are `type`,
+    `expected_attach_type`, `attach_to`, `flags` and `autoload`.
+    """
+    changed: ProgramSpec = named("program", name, spec.programs)
+    section = properties.pop("section", None)
+    if section is not None:
+        found = match_section(section.removeprefix("?"))
+        if found is None:
+            raise ValueError(f"'{section}' is no section name that tells a program type")
+        definition, attach_to = found
+        changed = replace(
+            changed,
+            section=section,
+            definition=definition,
+            type=definition.program_type,
+            expected_attach_type=definition.attach_type,
+            attach_to=attach_to,
+            flags=definition.program_flags,
+        )
+    allowed = ("type", "expected_attach_type", "attach_to", "flags", "autoload")
+    for key in properties:
+        if key not in allowed:
+            raise TypeError(f"a program has no property '{key}'; it has: section, {', '.join(allowed)}")
+    return replace(spec, programs={**spec.programs, name: replace(changed, **properties)})
