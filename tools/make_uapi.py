@@ -302,6 +302,7 @@ def attr_function(layout: Layout, fields: list[Field]) -> Iterator[str]:
     yield "\n\n"
     for field in fields:
         yield f"{constant}_{field.name.upper()} = {field.offset}\n"
+    yield f"{constant}_SIZE_BYTES = {size}\n"
     yield f'_{constant} = Struct("{text}")\n'
     yield f"\n\ndef {layout.name}(\n    *,\n"
     for field in fields:

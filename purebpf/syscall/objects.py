@@ -121,10 +121,9 @@ def prog_xlated(fd: int) -> bytes:
     if not size:
         return b""
     read_info(fd, info, ((infos.BPF_PROG_INFO_OFFSETS["xlated_prog_insns"], code),))
-    given = infos.ProgInfo._make(infos.BPF_PROG_INFO.unpack(info)).xlated_prog_insns
-    # Where kptr_restrict or lockdown forbids dumping, the kernel clears the pointer: cleared here too, so look at
-    # the code: a program always ends in an exit or a jump, never in zeros.
-    return bytes(code) if any(code) else b"" if not given else bytes(code)
+    # Where kptr_restrict or lockdown forbids dumping the kernel writes nothing, and says so only by clearing the
+    # pointer, which is cleared anyway. No program is all zeros: its last instruction is an exit or a jump.
+    return bytes(code) if any(code) else b""
 
 
 def btf_info(fd: int, *, data: bool = False) -> tuple[infos.BtfInfo, str, bytes]:
