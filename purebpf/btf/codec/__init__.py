@@ -20,9 +20,10 @@ A value that does not fit is a TypeError (wrong shape) or a ValueError (out of r
 fault: `addr.port: 70000 does not fit u16`; both are a `Misfit`, to which a caller may add a step (`within("key")`).
 """
 
+from purebpf.btf.codec.arrays import bytes_codec
 from purebpf.btf.codec.base import Codec
 from purebpf.btf.codec.compiling import codec_for
 from purebpf.btf.codec.misfit import Misfit
 from purebpf.btf.codec.records import Record, UnionValue, plain
 
-__all__ = ["Codec", "Misfit", "Record", "UnionValue", "codec_for", "plain"]
+__all__ = ["Codec", "Misfit", "Record", "UnionValue", "bytes_codec", "codec_for", "plain"]

@@ -113,6 +113,7 @@ class ItemCodec(Codec[T]):
         packing = struct.Struct(FORMAT_PREFIX[byteorder] + format)
         super().__init__(type_name, packing.size, weight)
         self.format = format
+        self.byteorder = byteorder
         self.from_raw = from_raw
         self.to_raw = to_raw
         self.inline = Inline(format, 1, self._express)

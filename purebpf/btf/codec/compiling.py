@@ -49,8 +49,6 @@ MAX_CHAIN = 256
 MAX_SIZE = 0xFFFF_FFFF
 OBJECTS_PER_BYTE = 64
 SPARE_OBJECTS = 1024
-# BPF is a 64-bit machine, and so is every kernel that offers BTF and a JIT for it here.
-POINTER_SIZE = 8
 
 _codecs: WeakKeyDictionary[Btf, dict[TypeId, Codec[Any]]] = WeakKeyDictionary()
 
@@ -60,9 +58,8 @@ def codec_for(btf: Btf, type_id: TypeId | int) -> Codec[Any]:
 
     Raises `BtfError` for what has no value in memory: void, functions, a struct that is only declared.
     """
-    known = _codecs.get(btf)
-    if known is None:
-        known = _codecs[btf] = {}
+    # A Btf that cannot be weakly referenced has its codecs compiled anew each time rather than kept for ever.
+    known = _codecs.setdefault(btf, {}) if hasattr(type(btf), "__weakref__") else {}
     codec = known.get(TypeId(type_id))
     if codec is None:
         codec = known[TypeId(type_id)] = _Compiler(btf).open_ended(TypeId(type_id))
@@ -115,7 +112,7 @@ class _Compiler:
             case Int():
                 return self.integer(kind, alias or kind.name)
             case Pointer():
-                return int_codec(self.pointer_name(kind), POINTER_SIZE, False, self.byteorder)
+                return int_codec(self.pointer_name(kind), self.btf.pointer_size, False, self.byteorder)
             case Enum():
                 name = _tagged("enum", kind.name, alias)
                 return enum_codec(name, kind.size, kind.signed, _members_of(kind, name), self.byteorder)
@@ -262,7 +259,7 @@ class _Compiler:
             raise self.error(f"{codec.type_name} of {codec.size} bytes consists of {codec.weight} values")
 
     def error(self, reason: str) -> BtfError:
-        return BtfError(reason, file=getattr(self.btf, "name", ""))
+        return BtfError(reason, file=self.btf.name, section=".BTF")
 
 
 def _tagged(keyword: str, name: str, alias: str) -> str:

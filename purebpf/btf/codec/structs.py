@@ -229,7 +229,8 @@ class StructCodec(Codec[Any]):
                 return self._from_attributes(value)
         if len(value) != len(self.fields):
             raise wrong_shape(self.type_name, f"{len(self.fields)} members: {', '.join(self._names)}", value)
-        return value
+        arranged: Sequence[Any] = value
+        return arranged
 
     def _from_attributes(self, value: object) -> Sequence[Any]:
         names = [name for field in self.fields for name in (field.name, *field.hoisted)]
