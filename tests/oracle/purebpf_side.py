@@ -17,11 +17,29 @@ from typing import Any
 from purebpf.host.cpus import possible_cpus
 from purebpf.host.version import running_version
 from purebpf.plan.stages import open_object, plan_object
-from purebpf.plan.steps import BindMap, CreateMap, FreezeMap, LoadBtf, LoadPlan, LoadProgram, SetInnerMap, SetProgram
-from purebpf.plan.steps import SetValue, Step
+from purebpf.plan.steps import (
+    BindMap,
+    CreateMap,
+    FreezeMap,
+    LoadBtf,
+    LoadPlan,
+    LoadProgram,
+    SetInnerMap,
+    SetProgram,
+    SetValue,
+    Step,
+)
 from purebpf.plan.target import Target
-from purebpf.spec.model import CoreAccess, ExternCall, ExternValue, MapOrigin, ObjectSpec, ProgramSpec
-from purebpf.spec.model import SubprogramAddress, SubprogramCall
+from purebpf.spec.model import (
+    CoreAccess,
+    ExternCall,
+    ExternValue,
+    MapOrigin,
+    ObjectSpec,
+    ProgramSpec,
+    SubprogramAddress,
+    SubprogramCall,
+)
 from purebpf.uapi import MapType, ProgramType
 
 Record = dict[str, Any]
@@ -47,9 +65,7 @@ def prepare(path: Path) -> Prepared:
     }
     if any(m.origin is MapOrigin.STRUCT_OPS for m in spec.maps.values()):
         return Prepared(spec, None, left_out)
-    programs = {
-        name: replace(program, autoload=name not in left_out) for name, program in spec.programs.items()
-    }
+    programs = {name: replace(program, autoload=name not in left_out) for name, program in spec.programs.items()}
     reachable = replace(spec, programs=MappingProxyType(programs), maps=MappingProxyType(_without(spec, left_out)))
     return Prepared(spec, plan_object(reachable, _target()), left_out)
 
@@ -155,7 +171,7 @@ def loaded_program(step: LoadProgram, names: dict[str, str]) -> Record:
         "line_info_record_size": step.line_info_record_size if step.line_info else 0,
         "func_info": step.func_info.hex(),
         "line_info": step.line_info.hex(),
-        "references": [[slot.insn, names[slot.map]] for slot in step.slots],
+        "references": sorted([slot.insn, names[slot.map]] for slot in step.slots),
         "code": step.code.hex(),
     }
 

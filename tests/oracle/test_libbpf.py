@@ -10,10 +10,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from purebpf.errors import BpfError
+from purebpf.host.version import running_version
 from tests.oracle import purebpf_side
 from tests.oracle.corpus import Origin, origins
-from tests.oracle.known_differences import NEWER_SECTIONS, NO_TYPES, REFUSED_BY_LIBBPF
+from tests.oracle.known_differences import (
+    NEWER_SECTIONS,
+    NO_TYPES,
+    NOT_YET_CREATED,
+    REFUSED_BY_LIBBPF,
+    TAKES_THE_RUNNING_VERSION,
+)
 from tests.oracle.libbpf import Record, Verdict, judge
 from tests.oracle.purebpf_side import Prepared, prepare
 
@@ -71,16 +79,26 @@ def test_the_maps_are_created_in_the_same_order_with_the_same_parameters(origin:
         if prepared.plan is None or not verdict.created:
             continue
         mine = purebpf_side.created_maps(prepared.plan)
-        assert mine == [_of_interest(record, mine[0]) for record in verdict.created]
+        theirs = [r for r in verdict.created if not r["name"].endswith(NOT_YET_CREATED)]
+        assert mine == [_of_interest(record, mine[0]) for record in theirs]
 
 
-def test_values_freezes_bindings_and_slots_are_set_alike(origin: Origin) -> None:
+@pytest.mark.parametrize("verbs", [("set", "freeze"), ("put",), ("bind",)], ids="-".join)
+def test_values_slots_and_bindings_are_set_alike(origin: Origin, verbs: tuple[str, ...]) -> None:
     for prepared, verdict in _compared(origin):
         if prepared.plan is None or not verdict.whole:
             continue
         absent = {name[:15] for name in (*prepared.left_out, *_unloaded(verdict))}
-        mine = [said for said in purebpf_side.settings(prepared.plan) if not absent & set(said)]
-        assert mine == [said for said in verdict.settings if not absent & set(said)]
+        mine = _said(purebpf_side.settings(prepared.plan), verbs, absent)
+        assert mine == _said(verdict.settings, verbs, absent)
+
+
+def _said(settings: list[tuple[str, ...]], verbs: tuple[str, ...], absent: set[str]) -> list[tuple[str, ...]]:
+    return [
+        said
+        for said in settings
+        if said[0] in verbs and not absent & set(said) and not any(word.endswith(NOT_YET_CREATED) for word in said)
+    ]
 
 
 def _unloaded(verdict: Verdict) -> list[str]:
@@ -89,8 +107,9 @@ def _unloaded(verdict: Verdict) -> list[str]:
 
 def test_the_kernel_gets_the_same_types(origin: Origin) -> None:
     for prepared, verdict in _compared(origin):
-        if prepared.plan is not None and verdict.btf:
-            assert purebpf_side.btf_of(prepared.plan) == verdict.btf
+        if prepared.plan is None or not verdict.btf or prepared.spec.externs:
+            continue  # The types of externs are rewritten where externs are resolved.
+        assert purebpf_side.btf_of(prepared.plan) == verdict.btf
 
 
 def test_each_program_is_loaded_with_the_same_instructions_and_records(origin: Origin) -> None:
@@ -101,6 +120,9 @@ def test_each_program_is_loaded_with_the_same_instructions_and_records(origin: O
         planned = {step.name: step for step in prepared.plan.programs()}
         for name in planned.keys() & verdict.loaded.keys():
             mine = purebpf_side.loaded_program(planned[name], names)
-            assert mine == _of_interest(verdict.loaded[name], mine), name
+            theirs = _of_interest(verdict.loaded[name], mine)
+            if mine["type"] in TAKES_THE_RUNNING_VERSION:
+                theirs["kernel_version"] = running_version()
+            assert mine == theirs, name
         unplanned = verdict.loaded.keys() - planned.keys()
         assert unplanned <= prepared.left_out.keys()

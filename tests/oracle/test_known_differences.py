@@ -1,0 +1,37 @@
+"""The table of known differences holds nothing that no object shows any more."""
+
+from __future__ import annotations
+
+from purebpf.uapi import ProgramType
+from tests.oracle.corpus import SOURCES, built, shipped
+from tests.oracle.known_differences import (
+    NEWER_SECTIONS,
+    NOT_YET_CREATED,
+    REFUSED_BY_LIBBPF,
+    TAKES_THE_RUNNING_VERSION,
+)
+from tests.oracle.libbpf import judge
+
+
+def test_each_refusal_is_libbpfs_answer_to_some_object() -> None:
+    answers = "\n".join(judge(path).reason for origin in built() for path in origin.objects())
+    assert [reason for reason in REFUSED_BY_LIBBPF if reason not in answers] == []
+
+
+def test_each_newer_section_is_in_an_object_and_means_nothing_to_libbpf() -> None:
+    programs = judge(SOURCES / "built" / "sections_new.bpf.o").programs
+    assert {record["type"] for record in programs} == {0}
+    assert {record["section"].partition("/")[0] for record in programs} | {r["section"] for r in programs} >= set(
+        NEWER_SECTIONS
+    )
+
+
+def test_some_shipped_object_has_a_kconfig_map() -> None:
+    verdicts = (judge(path) for origin in shipped() for path in origin.objects())
+    assert any(record["name"].endswith(NOT_YET_CREATED) for verdict in verdicts for record in verdict.created)
+
+
+def test_libbpf_takes_the_version_of_the_file_for_a_kprobe() -> None:
+    loaded = judge(SOURCES / "built" / "version.bpf.o").loaded["on_nanosleep"]
+    assert ProgramType(loaded["type"]) in TAKES_THE_RUNNING_VERSION
+    assert loaded["kernel_version"] == 4 << 16 | 19 << 8 | 7
