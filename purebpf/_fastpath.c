@@ -58,154 +58,109 @@ static long sys_perf_event_open(void *attr, long pid, long cpu, long group, unsi
 #endif
 }
 
-/* Attributes are copied here, completed with addresses, and copied back without them. The kernel accepts any
- * size as long as what it does not know is zero; the largest union bpf_attr so far (6.18) has 168 bytes. */
-#define ATTR_MAX 512
-
-/* A place for an address: inside the attribute (parent NULL) or inside a buffer the attribute points to. */
-struct pointer {
-    Py_buffer buffer;
-    char *place;
-};
-
-struct pointers {
-    struct pointer *items;
-    Py_ssize_t count;
-    Py_ssize_t room;
-};
-
-static void release_pointers(struct pointers *pointers)
+static PyObject *os_error(int error)
 {
-    for (Py_ssize_t i = 0; i < pointers->count; i++) {
-        memset(pointers->items[i].place, 0, sizeof(uint64_t));
-    }
-    /* Places lie inside buffers released here, so all are cleared before the first release. */
-    for (Py_ssize_t i = 0; i < pointers->count; i++) {
-        PyBuffer_Release(&pointers->items[i].buffer);
-    }
-    PyMem_Free(pointers->items);
-    *pointers = (struct pointers){0};
+    errno = error;
+    return PyErr_SetFromErrno(PyExc_OSError);
 }
 
-static struct pointer *next_pointer(struct pointers *pointers)
+/* Attributes are copied, completed with addresses, and copied back without them. The kernel accepts any size as
+ * long as what it does not know is zero; the largest union bpf_attr so far (6.18) has 168 bytes. */
+#define ATTR_MAX 512
+
+struct pointer {
+    Py_buffer buffer;
+    char *place; /* of the address: in the attribute's copy, or in a buffer the attribute points to */
+};
+
+struct attribute {
+    struct pointer *pointers;
+    Py_ssize_t count;
+    Py_ssize_t room;
+    uint64_t copy[ATTR_MAX / sizeof(uint64_t)];
+};
+
+static struct pointer *next_pointer(struct attribute *attribute)
 {
-    if (pointers->count == pointers->room) {
-        Py_ssize_t room = pointers->room ? pointers->room * 2 : 8;
-        struct pointer *items = PyMem_Realloc(pointers->items, (size_t)room * sizeof(*items));
-        if (items == NULL) {
+    if (attribute->count == attribute->room) {
+        Py_ssize_t room = attribute->room ? attribute->room * 2 : 8;
+        struct pointer *grown = PyMem_Realloc(attribute->pointers, (size_t)room * sizeof(*grown));
+        if (grown == NULL) {
             PyErr_NoMemory();
             return NULL;
         }
-        pointers->items = items;
-        pointers->room = room;
+        attribute->pointers = grown;
+        attribute->room = room;
     }
-    return &pointers->items[pointers->count];
+    return &attribute->pointers[attribute->count];
 }
 
 /* Write the addresses that `entries` asks for into `base`: tuples (offset, buffer) or (offset, buffer, entries),
  * the last for buffers that hold addresses themselves (symbol lists of kprobe.multi, bpf_prog_info). */
-static int place_pointers(struct pointers *pointers, PyObject *entries, char *base, Py_ssize_t size, int writable,
-                          int depth)
+static int place_pointers(struct attribute *attribute, PyObject *entries, char *base, Py_ssize_t size, bool writable,
+                          bool nested)
 {
-    if (!PyTuple_Check(entries)) {
-        PyErr_SetString(PyExc_TypeError, "pointers must be a tuple of (offset, buffer)");
-        return -1;
-    }
-    Py_ssize_t count = PyTuple_Size(entries);
+    Py_ssize_t count = entries == NULL ? 0 : PyTuple_Size(entries);
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *entry = PyTuple_GetItem(entries, i);
-        Py_ssize_t fields = PyTuple_Check(entry) ? PyTuple_Size(entry) : 0;
-        if (fields < 2 || fields > 2 + (depth == 0)) {
-            PyErr_SetString(PyExc_TypeError, "a pointer must be (offset, buffer) or (offset, buffer, pointers)");
+        Py_ssize_t offset;
+        PyObject *object, *inner = NULL;
+        if (!PyTuple_Check(entry)) {
+            PyErr_SetString(PyExc_TypeError, "a pointer must be a tuple (offset, buffer) or (offset, buffer, pointers)");
             return -1;
         }
-        Py_ssize_t offset = PyLong_AsSsize_t(PyTuple_GetItem(entry, 0));
-        if (offset == -1 && PyErr_Occurred()) {
+        if (!PyArg_ParseTuple(entry, nested ? "nO:pointer" : "nO|O!:pointer", &offset, &object, &PyTuple_Type, &inner)) {
             return -1;
         }
         if (offset < 0 || size < (Py_ssize_t)sizeof(uint64_t) || offset > size - (Py_ssize_t)sizeof(uint64_t)) {
             PyErr_Format(PyExc_ValueError, "a pointer at offset %zd lies outside its %zd bytes", offset, size);
             return -1;
         }
-        struct pointer *pointer = next_pointer(pointers);
-        if (pointer == NULL) {
-            return -1;
-        }
-        bool nested = fields == 3;
-        if (PyObject_GetBuffer(PyTuple_GetItem(entry, 1), &pointer->buffer,
-                               writable || nested ? PyBUF_WRITABLE : PyBUF_SIMPLE) < 0) {
+        struct pointer *pointer = next_pointer(attribute);
+        if (pointer == NULL ||
+            PyObject_GetBuffer(object, &pointer->buffer, writable || inner ? PyBUF_WRITABLE : PyBUF_SIMPLE) < 0) {
             return -1;
         }
         pointer->place = base + offset;
-        pointers->count++;
+        attribute->count++;
         uint64_t address = (uint64_t)(uintptr_t)pointer->buffer.buf;
         memcpy(pointer->place, &address, sizeof(address));
-        /* `pointer` may move when the inner entries are added: keep what is needed of it. */
-        char *inner = pointer->buffer.buf;
-        Py_ssize_t inner_size = pointer->buffer.len;
-        if (nested &&
-            place_pointers(pointers, PyTuple_GetItem(entry, 2), inner, inner_size, writable, depth + 1) < 0) {
+        if (inner && place_pointers(attribute, inner, pointer->buffer.buf, pointer->buffer.len, writable, true) < 0) {
             return -1;
         }
     }
     return 0;
 }
 
-/* Copy of the caller's attribute with its addresses; 8-byte aligned, as the kernel's unions are. */
-struct attribute {
-    Py_buffer buffer;
-    struct pointers pointers;
-    uint64_t copy[ATTR_MAX / sizeof(uint64_t)];
-};
-
-static int open_attribute(struct attribute *attribute, PyObject *object, PyObject *inputs, PyObject *outputs)
+/* Clear every address, hand back what the kernel wrote into the attribute (log_true_size, next_id), let go. */
+static void close_attribute(struct attribute *attribute, Py_buffer *attr)
 {
-    attribute->pointers = (struct pointers){0};
-    if (PyObject_GetBuffer(object, &attribute->buffer, PyBUF_WRITABLE) < 0) {
+    for (Py_ssize_t i = 0; i < attribute->count; i++) {
+        memset(attribute->pointers[i].place, 0, sizeof(uint64_t));
+    }
+    for (Py_ssize_t i = 0; i < attribute->count; i++) {
+        PyBuffer_Release(&attribute->pointers[i].buffer);
+    }
+    PyMem_Free(attribute->pointers);
+    memcpy(attr->buf, attribute->copy, (size_t)attr->len);
+    PyBuffer_Release(attr);
+}
+
+static int open_attribute(struct attribute *attribute, Py_buffer *attr, PyObject *inputs, PyObject *outputs)
+{
+    attribute->pointers = NULL;
+    attribute->count = attribute->room = 0;
+    if (attr->len > ATTR_MAX) {
+        PyErr_Format(PyExc_ValueError, "an attribute of %zd bytes is larger than any kernel's", attr->len);
+        PyBuffer_Release(attr);
         return -1;
     }
-    Py_ssize_t size = attribute->buffer.len;
+    memset(attribute->copy, 0, ATTR_MAX);
+    memcpy(attribute->copy, attr->buf, (size_t)attr->len);
     char *copy = (char *)attribute->copy;
-    if (size > ATTR_MAX) {
-        PyErr_Format(PyExc_ValueError, "an attribute of %zd bytes is larger than any kernel's", size);
-        goto failed;
-    }
-    memset(copy, 0, ATTR_MAX);
-    memcpy(copy, attribute->buffer.buf, (size_t)size);
-    if (inputs != NULL && place_pointers(&attribute->pointers, inputs, copy, size, 0, 0) < 0) {
-        goto failed;
-    }
-    if (outputs != NULL && place_pointers(&attribute->pointers, outputs, copy, size, 1, 0) < 0) {
-        goto failed;
-    }
-    return 0;
-failed:
-    release_pointers(&attribute->pointers);
-    PyBuffer_Release(&attribute->buffer);
-    return -1;
-}
-
-/* The kernel writes results into the attribute (log_true_size, next_id): hand them back, addresses cleared. */
-static void close_attribute(struct attribute *attribute)
-{
-    release_pointers(&attribute->pointers);
-    memcpy(attribute->buffer.buf, attribute->copy, (size_t)attribute->buffer.len);
-    PyBuffer_Release(&attribute->buffer);
-}
-
-static PyObject *result_or_errno(long result, int error)
-{
-    if (result < 0) {
-        errno = error;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    return PyLong_FromLong(result);
-}
-
-static int check_count(const char *name, Py_ssize_t count, Py_ssize_t least, Py_ssize_t most)
-{
-    if (count < least || count > most) {
-        PyErr_Format(PyExc_TypeError, "%s takes %zd to %zd arguments, not %zd", name, least, most, count);
+    if (place_pointers(attribute, inputs, copy, attr->len, false, false) < 0 ||
+        place_pointers(attribute, outputs, copy, attr->len, true, false) < 0) {
+        close_attribute(attribute, attr);
         return -1;
     }
     return 0;
@@ -214,65 +169,52 @@ static int check_count(const char *name, Py_ssize_t count, Py_ssize_t least, Py_
 /* bpf(command, attr, inputs=(), outputs=()) -> int
  * Promise: the kernel sees exactly the attribute's bytes plus the addresses; after it `attr` holds what the
  * kernel wrote and no address. EINTR is retried once Python's signal handlers have had their say. */
-static PyObject *bpf(PyObject *module, PyObject *const *args, Py_ssize_t count)
+static PyObject *bpf(PyObject *module, PyObject *args)
 {
     (void)module;
-    if (check_count("bpf", count, 2, 4) < 0) {
-        return NULL;
-    }
-    long command = PyLong_AsLong(args[0]);
-    if (command == -1 && PyErr_Occurred()) {
-        return NULL;
-    }
-    struct attribute attribute;
-    if (open_attribute(&attribute, args[1], count > 2 ? args[2] : NULL, count > 3 ? args[3] : NULL) < 0) {
-        return NULL;
-    }
-    long result;
+    long command, result;
     int error;
+    Py_buffer attr;
+    PyObject *inputs = NULL, *outputs = NULL;
+    struct attribute attribute;
+    if (!PyArg_ParseTuple(args, "lw*|O!O!:bpf", &command, &attr, &PyTuple_Type, &inputs, &PyTuple_Type, &outputs) ||
+        open_attribute(&attribute, &attr, inputs, outputs) < 0) {
+        return NULL;
+    }
     do {
         Py_BEGIN_ALLOW_THREADS
-        result = sys_bpf(command, attribute.copy, (size_t)attribute.buffer.len);
+        result = sys_bpf(command, attribute.copy, (size_t)attr.len);
         error = errno;
         Py_END_ALLOW_THREADS
     } while (result < 0 && error == EINTR && PyErr_CheckSignals() == 0);
-    close_attribute(&attribute);
-    return PyErr_Occurred() ? NULL : result_or_errno(result, error);
+    close_attribute(&attribute, &attr);
+    return PyErr_Occurred() ? NULL : result < 0 ? os_error(error) : PyLong_FromLong(result);
 }
 
 /* perf_event_open(attr, pid, cpu, group_fd, flags, inputs=()) -> int
- * Promise: as bpf(); an event that waits for hardware setup does not hold the other threads. */
-static PyObject *perf_event_open(PyObject *module, PyObject *const *args, Py_ssize_t count)
+ * Promise: as bpf(). */
+static PyObject *perf_event_open(PyObject *module, PyObject *args)
 {
     (void)module;
-    if (check_count("perf_event_open", count, 5, 6) < 0) {
-        return NULL;
-    }
-    long numbers[3];
-    for (int i = 0; i < 3; i++) {
-        numbers[i] = PyLong_AsLong(args[i + 1]);
-        if (numbers[i] == -1 && PyErr_Occurred()) {
-            return NULL;
-        }
-    }
-    unsigned long flags = PyLong_AsUnsignedLong(args[4]);
-    if (flags == (unsigned long)-1 && PyErr_Occurred()) {
-        return NULL;
-    }
-    struct attribute attribute;
-    if (open_attribute(&attribute, args[0], count > 5 ? args[5] : NULL, NULL) < 0) {
-        return NULL;
-    }
-    long result;
+    long pid, cpu, group, result;
+    unsigned long flags;
     int error;
+    Py_buffer attr;
+    PyObject *inputs = NULL;
+    struct attribute attribute;
+    if (!PyArg_ParseTuple(args, "w*lllk|O!:perf_event_open", &attr, &pid, &cpu, &group, &flags, &PyTuple_Type,
+                          &inputs) ||
+        open_attribute(&attribute, &attr, inputs, NULL) < 0) {
+        return NULL;
+    }
     do {
         Py_BEGIN_ALLOW_THREADS
-        result = sys_perf_event_open(attribute.copy, numbers[0], numbers[1], numbers[2], flags);
+        result = sys_perf_event_open(attribute.copy, pid, cpu, group, flags);
         error = errno;
         Py_END_ALLOW_THREADS
     } while (result < 0 && error == EINTR && PyErr_CheckSignals() == 0);
-    close_attribute(&attribute);
-    return PyErr_Occurred() ? NULL : result_or_errno(result, error);
+    close_attribute(&attribute, &attr);
+    return PyErr_Occurred() ? NULL : result < 0 ? os_error(error) : PyLong_FromLong(result);
 }
 
 /* ------------------------------------------------------------------ entries of a map */
@@ -313,63 +255,60 @@ struct batch_attr {
     uint64_t flags;
 };
 
+/* A number in the width its map has, in host order. */
+union number {
+    uint8_t one;
+    uint16_t two;
+    uint32_t four;
+    uint64_t eight;
+};
+
 /* A key or value handed to the kernel: an integer converted in place, or the caller's buffer held. */
 struct argument {
     const void *address;
-    uint64_t number;
+    union number number;
     Py_buffer buffer;
     bool held;
 };
 
-static void store_number(void *place, uint64_t number, unsigned int size)
+static uint64_t load_unsigned(const void *place, unsigned int size)
 {
-    uint8_t one = (uint8_t)number;
-    uint16_t two = (uint16_t)number;
-    uint32_t four = (uint32_t)number;
-    const void *from = size == 1 ? (void *)&one : size == 2 ? (void *)&two : size == 4 ? (void *)&four : (void *)&number;
-    memcpy(place, from, size);
+    const union number *number = place;
+    return size == 1 ? number->one : size == 2 ? number->two : size == 4 ? number->four : number->eight;
 }
 
 static PyObject *load_number(const void *place, unsigned int size, int kind)
 {
-    uint64_t number;
-    uint32_t four;
-    uint16_t two;
-    switch (size) {
-    case 1:
-        number = *(const uint8_t *)place;
-        break;
-    case 2:
-        memcpy(&two, place, sizeof(two));
-        number = two;
-        break;
-    case 4:
-        memcpy(&four, place, sizeof(four));
-        number = four;
-        break;
-    default:
-        memcpy(&number, place, sizeof(number));
-    }
-    if (kind == KIND_UNSIGNED) {
-        return PyLong_FromUnsignedLongLong(number);
-    }
+    uint64_t number = load_unsigned(place, size);
     unsigned int unused = 64 - 8 * size;
-    return PyLong_FromLongLong((int64_t)(number << unused) >> unused);
+    return kind == KIND_UNSIGNED ? PyLong_FromUnsignedLongLong(number)
+                                 : PyLong_FromLongLong((int64_t)(number << unused) >> unused);
+}
+
+static void store_number(union number *place, uint64_t number, unsigned int size)
+{
+    switch (size) {
+    case 1: place->one = (uint8_t)number; break;
+    case 2: place->two = (uint16_t)number; break;
+    case 4: place->four = (uint32_t)number; break;
+    default: place->eight = number;
+    }
 }
 
 static int number_argument(struct argument *argument, PyObject *object, unsigned int size, int kind, const char *what)
 {
+    uint64_t number;
     bool fits;
     if (kind == KIND_UNSIGNED) {
-        argument->number = PyLong_AsUnsignedLongLong(object);
-        fits = size == 8 || argument->number >> (8 * size) == 0;
+        number = PyLong_AsUnsignedLongLong(object);
+        fits = size == 8 || number >> (8 * size) == 0;
     } else {
-        long long number = PyLong_AsLongLong(object);
+        long long value = PyLong_AsLongLong(object);
         long long half = size == 8 ? 0 : 1LL << (8 * size - 1);
-        argument->number = (uint64_t)number;
-        fits = size == 8 || (number >= -half && number < half);
+        number = (uint64_t)value;
+        fits = size == 8 || (value >= -half && value < half);
     }
-    if (argument->number == UINT64_MAX && PyErr_Occurred()) {
+    if (number == UINT64_MAX && PyErr_Occurred()) {
         if (!PyErr_ExceptionMatches(PyExc_OverflowError)) {
             return -1;
         }
@@ -377,13 +316,20 @@ static int number_argument(struct argument *argument, PyObject *object, unsigned
         fits = false;
     }
     if (!fits) {
-        PyErr_Format(PyExc_ValueError, "%s %S does not fit into %s %u-byte integer", what, object,
+        PyErr_Format(PyExc_ValueError, "%s %S does not fit into %s integer of %u bytes", what, object,
                      kind == KIND_UNSIGNED ? "an unsigned" : "a signed", size);
         return -1;
     }
-    store_number(&argument->number, argument->number, size);
+    store_number(&argument->number, number, size);
     argument->address = &argument->number;
     return 0;
+}
+
+static void close_argument(struct argument *argument)
+{
+    if (argument->held) {
+        PyBuffer_Release(&argument->buffer);
+    }
 }
 
 static int open_argument(struct argument *argument, PyObject *object, unsigned int size, int kind, const char *what)
@@ -393,29 +339,18 @@ static int open_argument(struct argument *argument, PyObject *object, unsigned i
         if (PyLong_Check(object)) {
             return number_argument(argument, object, size, kind, what);
         }
-        PyObject *number = PyIndex_Check(object) ? PyNumber_Index(object) : NULL;
-        if (number == NULL) {
-            if (!PyErr_Occurred()) {
-                PyErr_Format(PyExc_TypeError, "%s must be an integer", what);
-            }
-            return -1;
-        }
-        int result = number_argument(argument, number, size, kind, what);
+        PyObject *number = PyNumber_Index(object);
+        int result = number == NULL ? -1 : number_argument(argument, number, size, kind, what);
         Py_DecRef(number);
         return result;
     }
-    Py_ssize_t length;
+    Py_ssize_t length = 0;
     if (PyBytes_Check(object)) {
         argument->address = PyBytes_AsString(object);
         length = PyBytes_Size(object);
     } else if (object == Py_None && size == 0) {
         argument->address = NULL;
-        length = 0;
     } else {
-        if (!PyObject_CheckBuffer(object)) {
-            PyErr_Format(PyExc_TypeError, "%s must be a bytes-like object of %u bytes", what, size);
-            return -1;
-        }
         if (PyObject_GetBuffer(object, &argument->buffer, PyBUF_SIMPLE) < 0) {
             return -1;
         }
@@ -425,19 +360,10 @@ static int open_argument(struct argument *argument, PyObject *object, unsigned i
     }
     if (length != (Py_ssize_t)size) {
         PyErr_Format(PyExc_ValueError, "%s must have %u bytes, not %zd", what, size, length);
-        if (argument->held) {
-            PyBuffer_Release(&argument->buffer);
-        }
+        close_argument(argument);
         return -1;
     }
     return 0;
-}
-
-static void close_argument(struct argument *argument)
-{
-    if (argument->held) {
-        PyBuffer_Release(&argument->buffer);
-    }
 }
 
 /* One operation on one entry; the errno, or 0. */
@@ -459,15 +385,24 @@ static int element(const Entries *self, int command, const void *key, const void
     return error;
 }
 
+static int check_open(const Entries *self)
+{
+    if (self->fd < 0) {
+        PyErr_SetString(PyExc_ValueError, "the map is closed");
+        return -1;
+    }
+    return 0;
+}
+
 static int open_entries(const Entries *self, const char *name, Py_ssize_t count, Py_ssize_t least, PyObject *const *args,
                         uint64_t *flags)
 {
     *flags = 0;
-    if (check_count(name, count, least, least + 1) < 0) {
+    if (count < least || count > least + 1) {
+        PyErr_Format(PyExc_TypeError, "%s takes %zd or %zd arguments, not %zd", name, least, least + 1, count);
         return -1;
     }
-    if (self->fd < 0) {
-        PyErr_SetString(PyExc_ValueError, "the map is closed");
+    if (check_open(self) < 0) {
         return -1;
     }
     if (count > least) {
@@ -500,8 +435,7 @@ static PyObject *fetch(const Entries *self, int command, const void *key, uint64
     if (error == ENOENT) {
         Py_RETURN_NONE;
     }
-    errno = error;
-    return PyErr_SetFromErrno(PyExc_OSError);
+    return os_error(error);
 }
 
 static PyObject *fetch_value(Entries *self, const char *name, int command, PyObject *const *args, Py_ssize_t count)
@@ -549,15 +483,6 @@ static PyObject *entries_next_key(PyObject *object, PyObject *const *args, Py_ss
     return next;
 }
 
-static PyObject *none_or_errno(int error)
-{
-    if (error != 0) {
-        errno = error;
-        return PyErr_SetFromErrno(PyExc_OSError);
-    }
-    Py_RETURN_NONE;
-}
-
 /* Entries.update(key, value, flags=0) -> None
  * Promise: the kernel has the whole value, or OSError. */
 static PyObject *entries_update(PyObject *object, PyObject *const *args, Py_ssize_t count)
@@ -576,7 +501,7 @@ static PyObject *entries_update(PyObject *object, PyObject *const *args, Py_ssiz
     int error = element(self, MAP_UPDATE, key.address, value.address, flags);
     close_argument(&value);
     close_argument(&key);
-    return none_or_errno(error);
+    return error ? os_error(error) : Py_NewRef(Py_None);
 }
 
 /* Entries.delete(key) -> None
@@ -592,14 +517,12 @@ static PyObject *entries_delete(PyObject *object, PyObject *const *args, Py_ssiz
     }
     int error = element(self, MAP_DELETE, key.address, NULL, flags);
     close_argument(&key);
-    return none_or_errno(error);
+    return error ? os_error(error) : Py_NewRef(Py_None);
 }
 
 /* Get the buffer of a batch argument, at least `need` bytes long; None leaves it out. */
-static int open_batch_buffer(Py_buffer *view, PyObject *object, int writable, uint64_t need, const char *what)
+static int open_batch_buffer(Py_buffer *view, PyObject *object, bool writable, uint64_t need, const char *what)
 {
-    view->obj = NULL;
-    view->buf = NULL;
     if (object == Py_None) {
         return 0;
     }
@@ -608,8 +531,8 @@ static int open_batch_buffer(Py_buffer *view, PyObject *object, int writable, ui
         return -1;
     }
     if ((uint64_t)view->len < need) {
-        PyErr_Format(PyExc_ValueError, "%s: a batch of this size needs %llu bytes, not %zd", what,
-                     (unsigned long long)need, view->len);
+        PyErr_Format(PyExc_ValueError, "%s of this batch needs %llu bytes, not %zd", what, (unsigned long long)need,
+                     view->len);
         return -1;
     }
     return 0;
@@ -618,56 +541,46 @@ static int open_batch_buffer(Py_buffer *view, PyObject *object, int writable, ui
 /* Entries.batch(command, in_batch, out_batch, keys, values, count, element_flags=0) -> (count, errno)
  * Promise: no buffer is too small for `count` entries; the kernel's own count comes back with its errno, since
  * it has moved entries even where it reports ENOENT (the end) or ENOSPC. */
-static PyObject *entries_batch(PyObject *object, PyObject *const *args, Py_ssize_t count)
+static PyObject *entries_batch(PyObject *object, PyObject *args)
 {
     Entries *self = (Entries *)object;
-    uint64_t flags;
-    if (open_entries(self, "batch", count, 6, args, &flags) < 0) {
-        return NULL;
-    }
-    long command = PyLong_AsLong(args[0]);
-    unsigned long entries = command == -1 && PyErr_Occurred() ? 0 : PyLong_AsUnsignedLong(args[5]);
-    if (PyErr_Occurred()) {
-        return NULL;
-    }
-    if (entries > UINT32_MAX) {
-        PyErr_SetString(PyExc_ValueError, "a batch holds less than 2**32 entries");
+    int command, error = 0;
+    unsigned int count;
+    unsigned long long flags = 0;
+    PyObject *objects[4];
+    if (!PyArg_ParseTuple(args, "iOOOOI|K:batch", &command, &objects[0], &objects[1], &objects[2], &objects[3], &count,
+                          &flags) ||
+        check_open(self) < 0) {
         return NULL;
     }
     /* MAP_LOOKUP_BATCH and MAP_LOOKUP_AND_DELETE_BATCH (24, 25) write keys and values, 26 and 27 read them. A hash
      * keeps its place in 4 bytes, all others in a key. */
-    int writes = command == 24 || command == 25;
+    bool writes = command == 24 || command == 25;
     uint64_t position = self->key_size < 4 ? 4 : self->key_size;
-    uint64_t needs[4] = {position, position, (uint64_t)self->key_size * entries, (uint64_t)self->value_size * entries};
+    uint64_t needs[4] = {position, position, (uint64_t)self->key_size * count, (uint64_t)self->value_size * count};
     static const char *const names[4] = {"in_batch", "out_batch", "keys", "values"};
-    const int writable[4] = {0, 1, writes, writes};
     Py_buffer views[4] = {{0}, {0}, {0}, {0}};
     PyObject *result = NULL;
     for (int i = 0; i < 4; i++) {
-        if (open_batch_buffer(&views[i], args[i + 1], writable[i], needs[i], names[i]) < 0) {
+        if (open_batch_buffer(&views[i], objects[i], i == 1 || (i > 1 && writes), needs[i], names[i]) < 0) {
             goto out;
         }
-    }
-    if (writes && (views[1].buf == NULL || views[2].buf == NULL || views[3].buf == NULL)) {
-        PyErr_SetString(PyExc_TypeError, "a lookup batch needs out_batch, keys and values");
-        goto out;
     }
     struct batch_attr attr = {
         .in_batch = (uint64_t)(uintptr_t)views[0].buf,
         .out_batch = (uint64_t)(uintptr_t)views[1].buf,
         .keys = (uint64_t)(uintptr_t)views[2].buf,
         .values = (uint64_t)(uintptr_t)views[3].buf,
-        .count = (uint32_t)entries,
+        .count = count,
         .fd = (uint32_t)self->fd,
         .element_flags = flags,
     };
-    int error;
     Py_BEGIN_ALLOW_THREADS
     error = sys_bpf(command, &attr, sizeof(attr)) < 0 ? errno : 0;
     Py_END_ALLOW_THREADS
-    /* A command the kernel does not know leaves count as it was sent: nothing was moved then. */
-    uint32_t moved = attr.count <= entries && error != EINVAL && error != EFAULT ? attr.count : 0;
-    result = Py_BuildValue("(Ii)", (unsigned int)moved, error);
+    /* A kernel that refuses the command leaves the count as it was sent: nothing was moved then. */
+    bool moved = error == 0 || (attr.count < count && error != EINVAL && error != EFAULT) || error == ENOENT;
+    result = Py_BuildValue("(Ii)", moved ? attr.count : 0, error);
 out:
     for (int i = 0; i < 4; i++) {
         if (views[i].obj != NULL) {
@@ -741,7 +654,7 @@ static PyMethodDef entries_methods[] = {
     FASTCALL("next_key", entries_next_key),
     FASTCALL("update", entries_update),
     FASTCALL("delete", entries_delete),
-    FASTCALL("batch", entries_batch),
+    {"batch", entries_batch, METH_VARARGS, NULL},
     {0},
 };
 
@@ -800,39 +713,25 @@ static void close_ring(struct ring *ring)
 
 static int ring_damaged(void)
 {
-    PyObject *problem = Py_BuildValue("(is)", EBADMSG, "the ring buffer holds an impossible record length or position");
-    if (problem != NULL) {
-        PyErr_SetObject(PyExc_OSError, problem);
-        Py_DecRef(problem);
-    }
+    PyObject *problem = Py_BuildValue("(is)", EBADMSG, "the ring holds an impossible length or position");
+    PyErr_SetObject(PyExc_OSError, problem);
+    Py_DecRef(problem);
     return -1;
 }
 
-/* Map the two buffers and take the one look at the producer's position that this drain works with: a second look
- * would find records for which the output has no room. */
-static int open_ring(struct ring *ring, PyObject *const *args)
+/* Take the one look at the producer's position that this drain works with: a second look would find records for
+ * which the output has no room. Closes the ring when it fails. */
+static int open_ring(struct ring *ring, Py_ssize_t page, Py_ssize_t *limit)
 {
-    Py_ssize_t page = PyLong_AsSsize_t(args[2]);
-    if (page == -1 && PyErr_Occurred()) {
-        return -1;
-    }
-    if (PyObject_GetBuffer(args[0], &ring->consumer_page, PyBUF_WRITABLE) < 0) {
-        return -1;
-    }
-    if (PyObject_GetBuffer(args[1], &ring->data_pages, PyBUF_SIMPLE) < 0) {
-        PyBuffer_Release(&ring->consumer_page);
-        return -1;
-    }
     Py_ssize_t doubled = ring->data_pages.len - page;
     unsigned long size = doubled > 0 ? (unsigned long)doubled / 2 : 0;
+    *limit = *limit < 0 ? PY_SSIZE_T_MAX : *limit;
     if (page < 8 || page % 8 || ring->consumer_page.len < (Py_ssize_t)sizeof(long) || size < RING_HEADER ||
-        (size & (size - 1)) || (unsigned long)doubled != 2 * size) {
+        (size & (size - 1)) || (unsigned long)doubled != 2 * size || (uintptr_t)ring->consumer_page.buf % 8 ||
+        (uintptr_t)ring->data_pages.buf % 8) {
         PyErr_SetString(PyExc_ValueError, "a ring is a producer page and twice its power-of-two size of data");
-        goto failed;
-    }
-    if ((uintptr_t)ring->consumer_page.buf % 8 || (uintptr_t)ring->data_pages.buf % 8) {
-        PyErr_SetString(PyExc_ValueError, "the pages of a ring must be aligned to 8 bytes");
-        goto failed;
+        close_ring(ring);
+        return -1;
     }
     ring->consumer = ring->consumer_page.buf;
     ring->data = (const char *)ring->data_pages.buf + page;
@@ -841,22 +740,8 @@ static int open_ring(struct ring *ring, PyObject *const *args)
     ring->producer = LOAD_ACQUIRE((unsigned long *)ring->data_pages.buf);
     if (ring->producer - ring->position > size || ring->position % 8 || ring->producer % 8) {
         ring_damaged();
-        goto failed;
-    }
-    return 0;
-failed:
-    close_ring(ring);
-    return -1;
-}
-
-static int parse_limit(PyObject *object, Py_ssize_t *limit)
-{
-    *limit = PyLong_AsSsize_t(object);
-    if (*limit == -1 && PyErr_Occurred()) {
+        close_ring(ring);
         return -1;
-    }
-    if (*limit < 0) {
-        *limit = PY_SSIZE_T_MAX;
     }
     return 0;
 }
@@ -918,18 +803,18 @@ static int copy_records(struct ring *ring, char *out, size_t room, Py_ssize_t li
 /* ring_into(consumer, data, page_size, out, limit) -> (count, used)
  * Promise: `out` begins with `count` records as they stand in the ring: 8 bytes of header (u32 length, u32 of the
  * kernel's), the event, padding to 8. Order kept, discarded ones left out, consumer position stored once. */
-static PyObject *ring_into(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *ring_into(PyObject *module, PyObject *args)
 {
     (void)module;
     struct ring ring;
     Py_buffer out;
-    Py_ssize_t limit, count = 0;
+    Py_ssize_t page, limit, count = 0;
     size_t used = 0, wanted = 0;
-    if (check_count("ring_into", nargs, 5, 5) < 0 || parse_limit(args[4], &limit) < 0 || open_ring(&ring, args) < 0) {
+    if (!PyArg_ParseTuple(args, "w*y*nw*n:ring_into", &ring.consumer_page, &ring.data_pages, &page, &out, &limit)) {
         return NULL;
     }
-    if (PyObject_GetBuffer(args[3], &out, PyBUF_WRITABLE) < 0) {
-        close_ring(&ring);
+    if (open_ring(&ring, page, &limit) < 0) {
+        PyBuffer_Release(&out);
         return NULL;
     }
     int state;
@@ -953,12 +838,13 @@ static PyObject *ring_into(PyObject *module, PyObject *const *args, Py_ssize_t n
 
 /* ring_list(consumer, data, page_size, limit) -> list[bytes]
  * Promise: on any exception nothing was consumed; else the consumer position is stored once, after all copies. */
-static PyObject *ring_list(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *ring_list(PyObject *module, PyObject *args)
 {
     (void)module;
     struct ring ring;
-    Py_ssize_t limit;
-    if (check_count("ring_list", nargs, 4, 4) < 0 || parse_limit(args[3], &limit) < 0 || open_ring(&ring, args) < 0) {
+    Py_ssize_t page, limit;
+    if (!PyArg_ParseTuple(args, "w*y*nn:ring_list", &ring.consumer_page, &ring.data_pages, &page, &limit) ||
+        open_ring(&ring, page, &limit) < 0) {
         return NULL;
     }
     PyObject *events = PyList_New(0);
@@ -996,12 +882,14 @@ static PyObject *ring_list(PyObject *module, PyObject *const *args, Py_ssize_t n
 /* ring_each(consumer, data, page_size, callback, limit) -> int
  * Promise: an event counts as delivered when the callback is called with it: the consumer position is moved past
  * it just before, so an exception, or a callback that drains the same ring, neither loses nor repeats one. */
-static PyObject *ring_each(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *ring_each(PyObject *module, PyObject *args)
 {
     (void)module;
     struct ring ring;
-    Py_ssize_t limit, count = 0;
-    if (check_count("ring_each", nargs, 5, 5) < 0 || parse_limit(args[4], &limit) < 0 || open_ring(&ring, args) < 0) {
+    PyObject *callback;
+    Py_ssize_t page, limit, count = 0;
+    if (!PyArg_ParseTuple(args, "w*y*nOn:ring_each", &ring.consumer_page, &ring.data_pages, &page, &callback, &limit) ||
+        open_ring(&ring, page, &limit) < 0) {
         return NULL;
     }
     bool failed = false;
@@ -1024,7 +912,7 @@ static PyObject *ring_each(PyObject *module, PyObject *const *args, Py_ssize_t n
             break;
         }
         STORE_RELEASE(ring.consumer, ring.position);
-        PyObject *answer = PyObject_CallFunctionObjArgs(args[3], event, NULL);
+        PyObject *answer = PyObject_CallFunctionObjArgs(callback, event, NULL);
         Py_DecRef(event);
         count++;
         failed = answer == NULL;
@@ -1092,16 +980,12 @@ static PyObject *perf_record(const char *data, uint64_t mask, uint64_t position,
 /* perf_list(ring, page_size, limit) -> list[bytes | int]
  * Promise: samples (PERF_SAMPLE_RAW alone) as bytes and lost counts as ints, in the ring's order; the tail is
  * stored once, after all copies; on any exception nothing was consumed. */
-static PyObject *perf_list(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+static PyObject *perf_list(PyObject *module, PyObject *args)
 {
     (void)module;
     Py_buffer view;
-    Py_ssize_t limit, page;
-    if (check_count("perf_list", nargs, 3, 3) < 0 || parse_limit(args[2], &limit) < 0) {
-        return NULL;
-    }
-    page = PyLong_AsSsize_t(args[1]);
-    if ((page == -1 && PyErr_Occurred()) || PyObject_GetBuffer(args[0], &view, PyBUF_WRITABLE) < 0) {
+    Py_ssize_t page, limit;
+    if (!PyArg_ParseTuple(args, "w*nn:perf_list", &view, &page, &limit)) {
         return NULL;
     }
     PyObject *events = NULL;
@@ -1116,7 +1000,7 @@ static PyObject *perf_list(PyObject *module, PyObject *const *args, Py_ssize_t n
     uint64_t tail = *tail_place;
     bool sound = head - tail <= size;
     events = PyList_New(0);
-    while (events != NULL && sound && tail != head && PyList_Size(events) < limit) {
+    while (events != NULL && sound && tail != head && (limit < 0 || PyList_Size(events) < limit)) {
         struct perf_header header;
         sound = head - tail >= sizeof(header);
         if (sound) {
@@ -1147,15 +1031,66 @@ out:
     return events;
 }
 
+/* ------------------------------------------------------------------ the BTF scan */
+
+#define BTF_UNKNOWN_SIZE 0xff
+
+/* btf_scan(types, swapped, sizes) -> (offsets, names, end)
+ * Promise: the result of `scan_types` in btf/kinds.py, whose `Scan` is the contract: where each record begins (in
+ * words), its name's offset, and where the walk ended. Reads no byte outside `types`, whatever stands in it. */
+static PyObject *btf_scan(PyObject *module, PyObject *args)
+{
+    (void)module;
+    Py_buffer types, sizes;
+    int swapped;
+    if (!PyArg_ParseTuple(args, "y*py*:btf_scan", &types, &swapped, &sizes)) {
+        return NULL;
+    }
+    PyObject *result = NULL;
+    uint32_t *offset = NULL;
+    const uint32_t *word = types.buf;
+    const uint8_t *size = sizes.buf;
+    size_t words = (size_t)types.len / 4, at = 0, count = 0;
+    if (types.len % 4 || (uintptr_t)word % 4 || words > UINT32_MAX || sizes.len != 256) {
+        PyErr_SetString(PyExc_ValueError, "a type section is whole, aligned words; a size table has 256 bytes");
+        goto out;
+    }
+    /* A record has at least three words: room for as many as there can be, offsets first, then names. */
+    offset = PyMem_Malloc(words / 3 * 8 + 1);
+    if (offset == NULL) {
+        PyErr_NoMemory();
+        goto out;
+    }
+    uint32_t *name = offset + words / 3;
+    while (words - at >= 3) {
+        uint32_t info = swapped ? __builtin_bswap32(word[at + 1]) : word[at + 1];
+        uint32_t kind = info >> 24 & 0x7f;
+        uint64_t record = 3 + size[2 * kind] / 4 + (uint64_t)(info & 0xffffff) * (size[2 * kind + 1] / 4);
+        if (size[2 * kind] == BTF_UNKNOWN_SIZE || record > words - at) {
+            break;
+        }
+        offset[count] = (uint32_t)at;
+        name[count++] = swapped ? __builtin_bswap32(word[at]) : word[at];
+        at += (size_t)record;
+    }
+    result = Py_BuildValue("(y#y#n)", offset, (Py_ssize_t)count * 4, name, (Py_ssize_t)count * 4, (Py_ssize_t)at);
+out:
+    PyMem_Free(offset);
+    PyBuffer_Release(&types);
+    PyBuffer_Release(&sizes);
+    return result;
+}
+
 /* ------------------------------------------------------------------ the module */
 
 static PyMethodDef module_methods[] = {
-    FASTCALL("bpf", bpf),
-    FASTCALL("perf_event_open", perf_event_open),
-    FASTCALL("ring_into", ring_into),
-    FASTCALL("ring_list", ring_list),
-    FASTCALL("ring_each", ring_each),
-    FASTCALL("perf_list", perf_list),
+    {"bpf", bpf, METH_VARARGS, NULL},
+    {"perf_event_open", perf_event_open, METH_VARARGS, NULL},
+    {"ring_into", ring_into, METH_VARARGS, NULL},
+    {"ring_list", ring_list, METH_VARARGS, NULL},
+    {"ring_each", ring_each, METH_VARARGS, NULL},
+    {"perf_list", perf_list, METH_VARARGS, NULL},
+    {"btf_scan", btf_scan, METH_VARARGS, NULL},
     {0},
 };
 
