@@ -5,9 +5,9 @@ Rules: no recursion, whatever the nesting; time is linear in the types that are 
 as pahole and libbpf do. Unlike libbpf, 16-byte integers align to 16 bytes, as clang and gcc have them.
 """
 
-from purebpf.btf.lookup import ALIASES
+from purebpf.btf.lookup import ALIASES, resolve
 from purebpf.btf.reader import Btf
-from purebpf.btf.types import Array, DataSection, Enum, Float, Int, Kind, Pointer, Struct, Union
+from purebpf.btf.types import Array, DataSection, Enum, Float, Int, Kind, Member, Pointer, Struct, Union
 from purebpf.errors import BtfError
 
 MAX_SIZE = 0xFFFFFFFF
@@ -72,14 +72,45 @@ def align_of(btf: Btf, type_id: int) -> int:
     return known[_terminal(btf, type_id)]
 
 
+def is_packed(btf: Btf, type_id: int) -> bool:
+    """Whether a struct or union was declared packed: its members say it could not lie as it does otherwise."""
+    compound = btf[_terminal(btf, type_id)]
+    if not isinstance(compound, Struct | Union) or align_of(btf, type_id) > 1:
+        return False
+    crossing = any(_crosses_unit(btf, member) for member in compound.members)
+    return crossing or any(align_of(btf, member.type) > 1 for member in compound.members)
+
+
+def bit_place(btf: Btf, member: Member) -> tuple[int, int]:
+    """The bit at which a member begins in its struct, and its width in bits if it is a bitfield, else 0.
+
+    A struct with kind_flag says so itself; before Linux 5.0 a bitfield was a member of an integer type with fewer
+    bits than its size has.
+    """
+    if not member.bitfield_size:
+        inner = btf[resolve(btf, member.type)]
+        if isinstance(inner, Int) and (inner.bit_offset or inner.bits != 8 * inner.size):
+            return member.bit_offset + inner.bit_offset, inner.bits
+    return member.bit_offset, member.bitfield_size
+
+
 def _compound_alignment(btf: Btf, compound: Struct | Union, known: dict[int, int]) -> int:
     alignment = 1
     for member in compound.members:
         needed = known[_terminal(btf, member.type)]
         alignment = max(alignment, needed)
-        if not member.bitfield_size and member.bit_offset % (8 * needed):
+        misplaced = not member.bitfield_size and member.bit_offset % (8 * needed)
+        if misplaced or _crosses_unit(btf, member):
             return 1
     return 1 if compound.size % alignment else alignment
+
+
+def _crosses_unit(btf: Btf, member: Member) -> bool:
+    """Whether a bitfield begins in one unit of its type and ends in the next, which only packed allows."""
+    if not member.bitfield_size:
+        return False
+    unit = 8 * size_of(btf, member.type)
+    return not unit or member.bit_offset // unit != (member.bit_offset + member.bitfield_size - 1) // unit
 
 
 def _scalar_alignment(btf: Btf, at: int) -> int:

@@ -341,11 +341,12 @@ class Btf:
         """The own string section."""
         return self.raw[self._header.strings : self._header.strings_end]
 
-    def record(self, type_id: int) -> bytes:
-        """The bytes of an own type's record."""
-        at, index = self.offset_of(type_id), type_id - self.first_id + 1
-        offsets, header = self._offsets, self._header
-        return self.raw[at : header.types + 4 * offsets[index] if index < len(offsets) else header.types_end]
+    def records(self, begin: int, end: int) -> bytes:
+        """The bytes of the records of the own types from `begin` up to and without `end`."""
+        return self.raw[self._record_place(begin) : self._record_place(end)]
+
+    def _record_place(self, type_id: int) -> int:
+        return self._header.types_end if type_id == self.end_id else self.offset_of(type_id)
 
     def with_edits(self, edits: Sequence[tuple[int, bytes]], changed: Iterable[int]) -> "Btf":
         """A copy with bytes of `raw` replaced, for edits that move no record and change no name.

@@ -1,0 +1,251 @@
+"""Types as C: `type_name` in one line, `declare` in full, with the layout that the BTF says.
+
+Rules: no type is printed twice in one declaration except where C needs it; named types are referred to, anonymous
+ones printed in place. Where members do not lie as a compiler would put them, `packed`, unnamed bitfields and
+`aligned` say so. Work is bounded by a budget of steps and of nesting, since a damaged BTF can describe a type
+that contains itself: then a BtfError.
+"""
+
+from purebpf.btf.layout import align_of, bit_place, is_packed, size_of
+from purebpf.btf.reader import Btf
+from purebpf.btf.types import (
+    Array,
+    Const,
+    DataSection,
+    DeclTag,
+    Enum,
+    Forward,
+    Function,
+    FunctionProto,
+    Kind,
+    Linkage,
+    Member,
+    Pointer,
+    Restrict,
+    Struct,
+    Typedef,
+    TypeTag,
+    Union,
+    Variable,
+    Volatile,
+)
+from purebpf.errors import BtfError
+
+MAX_STEPS = 100_000
+MAX_NESTING = 40
+"""Of anonymous types and function parameters in one another; the kernel's deepest has 7."""
+
+_LINKAGE = {Linkage.STATIC: "static ", Linkage.EXTERN: "extern "}
+_PADDING = ((64, "long long"), (32, "int"), (16, "short"), (8, "char"))
+_MAX_PADDING_LINES = 16
+
+
+def type_name(btf: Btf, type_id: int) -> str:
+    """The type as C writes it in a cast: 'struct task_struct *', 'const char [16]', 'int (*)(void *)'.
+
+    An anonymous struct, union or enum is printed as 'struct {...}'.
+    """
+    printer = _Printer(btf, type_id, bodies=False)
+    match btf[type_id]:
+        case Function(name=name, type=target) | Variable(name=name, type=target):
+            return printer.declarator(target, name)
+        case DataSection(name=name):
+            return f"section {name}"
+        case DeclTag(name=name, type=target):
+            return f'{type_name(btf, target)} __attribute__((btf_decl_tag("{name}")))'
+    return printer.declarator(type_id, "")
+
+
+def declare(btf: Btf, type_id: int) -> str:
+    """The definition of a type as C, ending in a semicolon; of an integer or float, its name in a comment."""
+    printer = _Printer(btf, type_id, bodies=True)
+    match btf[type_id]:
+        case Struct() | Union() | Enum():
+            return f"{printer.body(type_id, 0)};"
+        case Forward(name=name, is_union=is_union):
+            return f"{'union' if is_union else 'struct'} {name};"
+        case Typedef(name=name, type=target):
+            return f"typedef {printer.declarator(target, name)};"
+        case Function(name=name, type=target, linkage=linkage) | Variable(name=name, type=target, linkage=linkage):
+            return f"{_linkage(linkage)}{printer.declarator(target, name)};"
+        case DataSection(name=name, size=size, variables=variables):
+            lines = [f"/* section {name}, {size} bytes */"]
+            return "\n".join([*lines, *(declare(btf, variable.type) for variable in variables)])
+    if btf.kind(type_id) in (Kind.INT, Kind.FLOAT):
+        return f"/* {btf.name_of(type_id)}: {size_of(btf, type_id)} bytes */"
+    return f"{type_name(btf, type_id)};"
+
+
+class _Printer:
+    """Prints one declaration, counting its steps."""
+
+    def __init__(self, btf: Btf, type_id: int, *, bodies: bool) -> None:
+        self.btf = btf
+        self.subject = type_id
+        self.bodies = bodies
+        self.steps = 0
+
+    def step(self, nesting: int = 0) -> None:
+        self.steps += 1
+        if self.steps > MAX_STEPS or nesting > MAX_NESTING:
+            what = "is too long" if self.steps > MAX_STEPS else "is nested too deeply"
+            raise BtfError(f"the declaration of type {self.subject} {what}", file=self.btf.name, section=".BTF")
+
+    def declarator(self, type_id: int, name: str, nesting: int = 0) -> str:
+        """`name` declared as of that type, read from the inside out as C has it."""
+        left = [name] if name else []
+        right: list[str] = []
+        qualifiers: list[str] = []
+        at, after_pointer = type_id, False
+        while True:
+            self.step(nesting)
+            match self.btf[at]:
+                case Const(type=target):
+                    qualifiers.append("const")
+                case Volatile(type=target):
+                    qualifiers.append("volatile")
+                case Restrict(type=target):
+                    qualifiers.append("restrict")
+                case TypeTag(type=target, name=tag, kind_flag=attribute):
+                    text = tag if attribute else f'btf_type_tag("{tag}")'
+                    qualifiers.append(f"__attribute__(({text}))")
+                case Pointer(target=target):
+                    space = " " if qualifiers and left else ""
+                    left.append(f"*{' ' if qualifiers else ''}{' '.join(qualifiers)}{space}")
+                    qualifiers, after_pointer = [], True
+                case Array(element=target, count=count):
+                    self.parenthesize(left, right, after_pointer)
+                    right.append(f"[{count}]")
+                    after_pointer = False
+                case FunctionProto(return_type=target):
+                    self.parenthesize(left, right, after_pointer)
+                    right.append(self.parameters(at, nesting))
+                    qualifiers, after_pointer = [], False
+                case _:
+                    break
+            at = target
+        inner = "".join(reversed(left)) + "".join(right)
+        base = " ".join([*qualifiers, self.base(at, nesting)])
+        return f"{base} {inner}" if inner else base
+
+    @staticmethod
+    def parenthesize(left: list[str], right: list[str], after_pointer: bool) -> None:
+        if after_pointer:
+            left.append("(")
+            right.append(")")
+
+    def parameters(self, type_id: int, nesting: int) -> str:
+        proto = self.btf[type_id]
+        assert isinstance(proto, FunctionProto)
+        texts = []
+        for index, parameter in enumerate(proto.parameters):
+            variadic = not parameter.type and index == len(proto.parameters) - 1
+            texts.append("..." if variadic else self.declarator(parameter.type, parameter.name, nesting + 1))
+        return f"({', '.join(texts) or 'void'})"
+
+    def base(self, type_id: int, nesting: int) -> str:
+        """What stands at the left end of a declaration."""
+        match self.btf[type_id]:
+            case Struct(name="") | Union(name="") | Enum(name="") if self.bodies:
+                return self.body(type_id, nesting)
+            case Struct(name=name):
+                return f"struct {name or '{...}'}"
+            case Union(name=name):
+                return f"union {name or '{...}'}"
+            case Enum(name=name):
+                return f"enum {name or '{...}'}"
+            case Forward(name=name, is_union=is_union):
+                return f"{'union' if is_union else 'struct'} {name}"
+        if not type_id:
+            return "void"
+        name = self.btf.name_of(type_id)
+        return name or f"/* type {type_id} */"
+
+    def body(self, type_id: int, nesting: int) -> str:
+        """A struct, union or enum with its members, without the last semicolon."""
+        self.step(nesting)
+        kind = self.btf[type_id]
+        indent = "\t" * nesting
+        match kind:
+            case Enum():
+                return self.enum_body(kind, indent)
+            case Struct():
+                lines, packed = self.struct_members(type_id, kind, nesting)
+                head, tail = "struct", " __attribute__((packed))" if packed else ""
+            case Union():
+                lines = [f"{self.member(member, nesting)};" for member in kind.members]
+                head, tail = "union", self.union_attributes(type_id, kind)
+            case _:
+                raise TypeError(f"type {type_id} has no body")
+        opening = f"{head} {kind.name} {{" if kind.name else f"{head} {{"
+        if not lines:
+            return f"{opening}}}{tail}"
+        inner = "\n".join(f"{indent}\t{line}" for line in lines)
+        return f"{opening}\n{inner}\n{indent}}}{tail}"
+
+    def enum_body(self, kind: Enum, indent: str) -> str:
+        opening = f"enum {kind.name} {{" if kind.name else "enum {"
+        suffix = ("LL" if kind.signed else "ULL") if kind.wide else ""
+        self.steps += len(kind.enumerators)
+        self.step()
+        lines = "".join(f"\n{indent}\t{each.name} = {each.value}{suffix}," for each in kind.enumerators)
+        modes = {1: "byte", 2: "HI", 8: "DI"}
+        needs_mode = kind.size in modes and not (kind.size == 8 and kind.wide)
+        tail = f" __attribute__((mode({modes[kind.size]})))" if needs_mode else ""
+        return f"{opening}{lines}\n{indent}}}{tail}"
+
+    def member(self, member: Member, nesting: int) -> str:
+        declaration = self.declarator(member.type, member.name, nesting + 1)
+        _, width = bit_place(self.btf, member)
+        return f"{declaration}: {width}" if width else declaration
+
+    def struct_members(self, type_id: int, kind: Struct, nesting: int) -> tuple[list[str], bool]:
+        """The members with the padding that puts them where they are, and whether the struct is packed."""
+        lines: list[str] = []
+        packed = is_packed(self.btf, type_id)
+        position, alignment = 0, 1
+        for member in kind.members:
+            self.step(nesting)
+            begin, width = bit_place(self.btf, member)
+            needed = 1 if packed else align_of(self.btf, member.type)
+            alignment = max(alignment, needed)
+            unit = 8 * size_of(self.btf, member.type)
+            natural = position + -position % (8 * needed)
+            if width:
+                fits = packed or position // unit == (position + width - 1) // unit
+                natural = position if fits else position + -position % unit
+            if natural != begin:
+                lines += _padding(position, begin)
+            lines.append(f"{self.member(member, nesting)};")
+            position = begin + (width or unit)
+        if position + -position % (8 * alignment) != 8 * kind.size:
+            lines += _padding(position, 8 * kind.size)
+        return lines, packed
+
+    def union_attributes(self, type_id: int, kind: Union) -> str:
+        """`packed` or `aligned(n)` where the union's size is not that of its largest member."""
+        if is_packed(self.btf, type_id):
+            return " __attribute__((packed))"
+        largest = max((size_of(self.btf, member.type) for member in kind.members), default=0)
+        alignment = natural = align_of(self.btf, type_id)
+        while alignment < kind.size and largest + -largest % alignment != kind.size:
+            alignment *= 2
+        wrong = largest + -largest % natural != kind.size
+        return f" __attribute__((aligned({alignment})))" if wrong else ""
+
+
+def _padding(begin: int, end: int) -> list[str]:
+    """Unnamed bitfields that fill the bits from `begin` to `end`."""
+    lines: list[str] = []
+    while begin < end:
+        units = ((bits, word) for bits, word in _PADDING if not begin % bits and begin + bits <= end)
+        bits, word = next(units, (min(8 - begin % 8, end - begin), "char"))
+        if len(lines) == _MAX_PADDING_LINES and not (begin | end) % 8:
+            return [*lines, f"char __padding_{begin // 8}[{(end - begin) // 8}];"]
+        lines.append(f"{word}: {bits};")
+        begin += bits
+    return lines
+
+
+def _linkage(linkage: int) -> str:
+    return _LINKAGE.get(Linkage(linkage), "") if linkage in Linkage._value2member_map_ else ""

@@ -1,0 +1,211 @@
+"""Bytes from types: whole .BTF and .BTF.ext sections, and a BTF with some of its types replaced.
+
+Rules: a record is written from the frozen values of `purebpf.btf.types`, so what was read can be written back.
+Strings are stored once. Ids are given in the order of `add`, beginning with `next_id`; a type may name ids that
+come later. What does not fit its field is a ValueError, the caller's mistake.
+"""
+
+import struct
+from collections.abc import Callable, Collection
+
+from purebpf.btf.ext import CORE_RECORD_SIZE, FUNC_RECORD_SIZE, LINE_RECORD_SIZE, CoreKind
+from purebpf.btf.kinds import KNOWN_SIZES, RECORD_SIZES
+from purebpf.btf.reader import HEADER_SIZE, LAYOUT_HEADER_SIZE, MAGIC, VERSION, Btf
+from purebpf.btf.records import encode_record
+from purebpf.btf.types import BtfType
+from purebpf.units import ByteOrder, TypeId
+
+KIND_LAYOUT = b"".join(
+    bytes((0, 0, 0, 0)) if not kind else bytes((*KNOWN_SIZES[2 * kind : 2 * kind + 2], 0, 0)) for kind in RECORD_SIZES
+)
+"""The kind-layout section that describes every kind this library knows."""
+
+MAX_LINE_COLUMN = 0x3FF
+"""A line record has 10 bits for the column."""
+
+
+class BtfWriter:
+    """A .BTF section under construction; `base` makes it a split BTF that continues another."""
+
+    def __init__(self, *, byteorder: ByteOrder = "little", base: Btf | None = None) -> None:
+        self.byteorder = byteorder
+        self.base = base
+        self._first_id = base.end_id if base else 1
+        self._strings = _Strings(base)
+        self._records: list[bytes] = []
+
+    @property
+    def next_id(self) -> TypeId:
+        """The id that the next `add` gives."""
+        return TypeId(self._first_id + len(self._records))
+
+    def string(self, text: str) -> int:
+        """The offset of `text` in the string section, which gets it if it is not there yet."""
+        return self._strings.offset(text)
+
+    def add(self, kind: BtfType) -> TypeId:
+        """Append a type and tell its id."""
+        type_id = self.next_id
+        self._records.append(encode_record(kind, self.string, self.byteorder))
+        return type_id
+
+    def add_record(self, record: bytes) -> TypeId:
+        """Append a type as bytes, for kinds that this library does not know."""
+        type_id = self.next_id
+        self._records.append(record)
+        return type_id
+
+    def build(self, *, kind_layout: bytes | None = None) -> bytes:
+        """The section. `kind_layout` (such as `KIND_LAYOUT`) is added where given; Linux 7.0 and older refuse it."""
+        return _assemble(b"".join(self._records), self._strings.section(), kind_layout, self.byteorder)
+
+
+class BtfExtWriter:
+    """A .BTF.ext section under construction. Its strings go to `btf`: build that one last.
+
+    `record_sizes` (func, line, core) larger than the known records give ones with zeros behind; `with_core=False`
+    writes the short header of compilers that knew no CO-RE.
+    """
+
+    def __init__(
+        self,
+        btf: BtfWriter,
+        *,
+        record_sizes: tuple[int, int, int] = (FUNC_RECORD_SIZE, LINE_RECORD_SIZE, CORE_RECORD_SIZE),
+        with_core: bool = True,
+    ) -> None:
+        self.btf = btf
+        self.record_sizes = record_sizes
+        self.with_core = with_core
+        self._func: dict[str, list[bytes]] = {}
+        self._line: dict[str, list[bytes]] = {}
+        self._core: dict[str, list[bytes]] = {}
+
+    def func(self, section: str, insn_offset: int, type_id: int) -> None:
+        """Say that the function of that FUNC begins at byte `insn_offset` of `section`."""
+        self._func.setdefault(section, []).append(self._words(insn_offset, type_id))
+
+    def line(self, section: str, insn_offset: int, file: str, text: str, line: int, column: int) -> None:
+        """Say what source line the instruction at byte `insn_offset` of `section` comes from."""
+        if not 0 <= column <= MAX_LINE_COLUMN:
+            raise ValueError(f"column {column} does not fit a line record, the last one is {MAX_LINE_COLUMN}")
+        names = self.btf.string(file), self.btf.string(text)
+        record = self._words(insn_offset, *names, line << 10 | column)
+        self._line.setdefault(section, []).append(record)
+
+    def core(self, section: str, insn_offset: int, type_id: int, access: str, kind: CoreKind) -> None:
+        """Record that the instruction at byte `insn_offset` of `section` depends on the target's types."""
+        record = self._words(insn_offset, type_id, self.btf.string(access), kind)
+        self._core.setdefault(section, []).append(record)
+
+    def build(self) -> bytes:
+        """The section."""
+        func = self._part(self._func, self.record_sizes[0])
+        line = self._part(self._line, self.record_sizes[1])
+        core = self._part(self._core, self.record_sizes[2])
+        if core and not self.with_core:
+            raise ValueError("CO-RE records need a header with room for them")
+        places = [0, len(func), len(func), len(line)]
+        if self.with_core:
+            places += [len(func) + len(line), len(core)]
+        head = struct.pack(_mark(self.btf.byteorder) + "HBBI", MAGIC, VERSION, 0, 8 + 4 * len(places))
+        return head + self._words(*places) + func + line + core
+
+    def _part(self, sections: dict[str, list[bytes]], record_size: int) -> bytes:
+        if not sections:
+            return b""
+        blocks = [self._words(record_size)]
+        for section, records in sections.items():
+            blocks.append(self._words(self.btf.string(section), len(records)))
+            blocks += [record.ljust(record_size, b"\0") for record in records]
+        return b"".join(blocks)
+
+    def _words(self, *words: int) -> bytes:
+        try:
+            return struct.pack(f"{_mark(self.btf.byteorder)}{len(words)}I", *words)
+        except struct.error:
+            raise ValueError(f"one of {words} does not fit 32 bits") from None
+
+
+def rewrite(
+    btf: Btf,
+    replace: Callable[[TypeId, BtfType], BtfType],
+    *,
+    kinds: Collection[int] | None = None,
+    kind_layout: bool = True,
+) -> bytes:
+    """The bytes of `btf` with each own type replaced by what `replace(id, type)` gives; ids stay what they are.
+
+    Only types of `kinds` are built and offered (all of them by default); the others are copied as bytes, and so
+    are those for which `replace` returns the very type it was given. When nothing changes the result is `btf.raw`.
+    `kind_layout=False` leaves the kind-layout section out, which kernels older than it refuse.
+    """
+    strings = _Strings(btf)
+    replaced: dict[int, bytes] = {}
+    for type_id in btf.ids() if kinds is None else btf.ids_of(*kinds):
+        old = btf[type_id]
+        new = replace(TypeId(type_id), old)
+        if new is not old and new != old:
+            replaced[type_id] = encode_record(new, strings.offset, btf.byteorder)
+    layout = btf.kind_layout if kind_layout else None
+    if not replaced and layout == btf.kind_layout:
+        return btf.raw
+    records: list[bytes] = []
+    done = btf.first_id
+    for type_id, record in replaced.items():
+        records += [btf.records(done, type_id), record]
+        done = type_id + 1
+    records.append(btf.records(done, btf.end_id))
+    return _assemble(b"".join(records), btf.strings + strings.added(), layout, btf.byteorder)
+
+
+def without_layout(btf: Btf) -> bytes:
+    """The bytes of `btf` without a kind-layout section; `btf.raw` if it has none."""
+    return rewrite(btf, lambda _, kind: kind, kinds=(), kind_layout=False)
+
+
+class _Strings:
+    """A string section under construction, beginning with the empty string or where `known` ends."""
+
+    def __init__(self, known: Btf | None) -> None:
+        self._known = known
+        self._offsets = {"": 0}
+        self._parts: list[bytes] = []
+        self._end = known.string_end if known else 1
+
+    def offset(self, text: str) -> int:
+        found = self._offsets.get(text)
+        if found is not None:
+            return found
+        if "\0" in text:
+            raise ValueError(f"a BTF string cannot hold a NUL: {text!r}")
+        inherited = self._known.string_offsets(text) if self._known else []
+        if inherited:
+            found = inherited[0]
+        else:
+            found = self._end
+            self._parts.append(text.encode("utf-8", "surrogateescape") + b"\0")
+            self._end += len(self._parts[-1])
+        self._offsets[text] = found
+        return found
+
+    def added(self) -> bytes:
+        return b"".join(self._parts)
+
+    def section(self) -> bytes:
+        return (b"" if self._known else b"\0") + self.added()
+
+
+def _assemble(types: bytes, strings: bytes, layout: bytes | None, byteorder: ByteOrder) -> bytes:
+    """Header and sections; the kind layout, which must be aligned, stands before the strings, which are not."""
+    middle = layout or b""
+    words = [0, len(types), len(types) + len(middle), len(strings)]
+    if layout:
+        words += [len(types), len(layout)]
+    size = LAYOUT_HEADER_SIZE if layout else HEADER_SIZE
+    head = struct.pack(f"{_mark(byteorder)}HBBI{len(words)}I", MAGIC, VERSION, 0, size, *words)
+    return head + types + middle + strings
+
+
+def _mark(byteorder: ByteOrder) -> str:
+    return "<" if byteorder == "little" else ">"
