@@ -1,0 +1,124 @@
+"""What to do about a complaint of the verifier, in plain words.
+
+Rules: a remedy is keyed on the kernel's message, whose wording changes between versions, so that a pattern names the
+part that stays; it says what to change in the program, not what the verifier thinks. The order is that of the answer.
+"""
+
+import re
+
+_HINTS: tuple[tuple[str, str], ...] = (
+    (
+        r"cannot call GPL|GPL.?compatible|GPL-restricted",
+        "the helper is for GPL-compatible programs only: declare "
+        'char LICENSE[] SEC("license") = "GPL" (or "Dual MIT/GPL")',
+    ),
+    (
+        r"cannot use helper|unknown func bpf_",
+        "this program type may not call the helper (or the kernel is built without it): use another "
+        "program or attach type",
+    ),
+    (
+        r"invalid func unknown#",
+        "no helper of this kernel has that number: it is newer than the kernel, or no helper call at all",
+    ),
+    (
+        r"combined stack size|stack.*too large|to stack R10 off|looks like the BPF stack limit",
+        "a program and the functions it calls share 512 bytes of stack: move large variables into a per-CPU array map",
+    ),
+    (
+        r"infinite loop|back-edge",
+        "the verifier sees no end to the loop: give it a bound known at compile time, or use bpf_for() or bpf_loop()",
+    ),
+    (
+        r"program is too large|is too complex|too many states",
+        "the verifier walked a million instructions: shorten loops, use bpf_loop(), or split the "
+        "program into global functions",
+    ),
+    (r"_or_null'", "the pointer may be NULL: compare it with NULL before using it"),
+    (
+        r"invalid access to packet|outside of the packet",
+        "compare the packet pointer plus the size of the access with data_end before the access",
+    ),
+    (
+        r"unbounded memory access|unbounded min value|max value is outside|min value is (?:negative"
+        r"|outside)|invalid access to map value",
+        "the offset may lie outside the memory: check index or length against the size right before its use",
+    ),
+    (
+        r"[Uu]nreleased reference|reference leak|reference has not been acquired",
+        "what was acquired (a ring-buffer record, a socket, a task) must be released or submitted on every path",
+    ),
+    (
+        r"invalid mem access '(?:scalar|inv)'",
+        "the verifier takes the value for a number, not a pointer: read through it with bpf_probe_read_kernel() or "
+        "BPF_CORE_READ(), or get it from a BTF-typed context (tp_btf, fentry)",
+    ),
+    (r"!read_ok", "the register has no value on some path to this place: initialise the variable, or return a value"),
+    (
+        r"invalid (?:indirect )?(?:access to|read from) stack",
+        "initialise the whole variable, padding included, before its address is passed on",
+    ),
+    (
+        r"pointer .*prohibited|pointer arithmetic|math between|pointer (?:operation|comparison)",
+        "pointers allow only adding and subtracting numbers: do the arithmetic on numbers, then add "
+        "them to the pointer",
+    ),
+    (
+        r"dereference of modified ctx",
+        "the context may be read at constant offsets only: read the field first, then compute",
+    ),
+    (
+        r"invalid bpf_context access|doesn't have \d+-th argument",
+        "this program type cannot access that place in its context, or not at that size",
+    ),
+    (
+        r"unreachable insn",
+        "some instructions cannot be reached from the entry: remove them or fix the jump before them",
+    ),
+    (
+        r"At program exit the register R0|should have been in",
+        "the return value must be one that this program type allows",
+    ),
+    (
+        r"calling kernel function \S+ is not allowed|kernel function .*(?:not allowed|cannot be called)",
+        "this program type may not call that kernel function",
+    ),
+    (
+        r"has to have BTF|missing BTF|without BTF|no BTF|in-kernel BTF|must provide btf|kernel BTF",
+        "type information is missing: build the object with -g, and run a kernel with CONFIG_DEBUG_INFO_BTF=y",
+    ),
+    (
+        r"sleepable|might sleep",
+        "only a sleepable program may do this: use a section name with .s where the type has one",
+    ),
+    (
+        r"expects refcounted|must be referenced|must be a rcu pointer|must be (?:a )?trusted|untrusted_ptr_",
+        "the pointer is not one the program holds: acquire it first, or take it from a trusted argument",
+    ),
+    (r"R\d+ type=\S+ expected=", "the argument is of the wrong kind: pass a pointer to what the function expects"),
+    (
+        r"bpf_spin_lock|-ed region|lock is held",
+        "release the lock on every path, and call nothing but what is allowed while it is held",
+    ),
+    (
+        r"write into map forbidden|read into map forbidden|rdonly",
+        "the memory is read-only: constants (.rodata) are set before loading only",
+    ),
+    (
+        r"(?:func|line)_info|insn_off",
+        "the debug information (.BTF.ext) does not fit the code: rebuild the object, or strip .BTF.ext from it",
+    ),
+)
+_IN_GLOBAL_FUNCTION = (
+    "a global function is verified on its own, for any argument its prototype allows: check the "
+    "argument inside, or make "
+    "the function static"
+)
+
+
+def hints_for(message: str, *, in_global_function: bool = False) -> tuple[str, ...]:
+    """Remedies for a complaint, the most specific first; none for one that nobody wrote a remedy for."""
+    found = [remedy for pattern, remedy in _HINTS if re.search(pattern, message)]
+    if in_global_function and re.search(r"_or_null'|type=|expected", message):
+        found.append(_IN_GLOBAL_FUNCTION)
+    return tuple(found)
