@@ -5,7 +5,6 @@ Programs are searched as a shell does; libraries in LD_LIBRARY_PATH, then in the
 """
 
 import os
-import platform
 import struct
 from collections.abc import Iterator
 
@@ -79,7 +78,7 @@ def _libraries(name: str) -> Iterator[str]:
     for directory in _directories("LD_LIBRARY_PATH", ""):
         yield f"{directory}/{name}"
     yield from filter(_is_native, _read_cache().get(name, ()))
-    multiarch = f"{platform.machine()}-linux-gnu"
+    multiarch = f"{os.uname().machine}-linux-gnu"
     for directory in (f"/lib/{multiarch}", f"/usr/lib/{multiarch}", "/lib64", "/usr/lib64", "/lib", "/usr/lib"):
         yield f"{directory}/{name}"
 

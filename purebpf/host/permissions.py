@@ -60,6 +60,7 @@ _NETWORK = frozenset({
     ProgramType.NETFILTER,
     ProgramType.SK_LOOKUP,
 })  # fmt: skip
+_PERF_EVENTS = frozenset({ProgramType.KPROBE, ProgramType.TRACEPOINT, ProgramType.PERF_EVENT})
 _TRAMPOLINE = frozenset({ProgramType.TRACING, ProgramType.LSM, ProgramType.EXT})
 
 
@@ -123,9 +124,9 @@ def diagnose(
     if errno not in (errno_codes.EPERM, errno_codes.EACCES):
         return []
     facts = collect() if facts is None else facts
-    lines = list(_missing_capabilities(operation, facts, program_type))
+    lines = list(_missing_capabilities(facts, program_type))
     lacking = bool(lines)
-    lines += _sysctls(operation, facts, lacking)
+    lines += _sysctls(facts, program_type, lacking)
     lines += _lockdown_lines(facts, program_type, lacking)
     lines += _surroundings(operation, facts, lacking)
     if not lines:
@@ -150,21 +151,21 @@ def kernel_error(
         return KernelError(operation, subject, code, reason=reason, remedy=remedy)
     facts = collect()
     evidence = diagnose(operation, code, program_type=program_type, facts=facts)
-    remedy = remedy or _grant(_lacking(operation, facts, program_type))
+    remedy = remedy or _grant(_lacking(facts, program_type))
     return NotPermitted(operation, subject, code, reason=reason, evidence=evidence, remedy=remedy)
 
 
-def _needed(operation: str, program_type: ProgramType | None) -> tuple[int, ...]:
-    needed = [] if operation.startswith("open perf event") else [CAP_BPF]
-    if program_type in _TRACING or "perf event" in operation or "probe" in operation:
+def _needed(program_type: ProgramType | None) -> tuple[int, ...]:
+    needed = [CAP_BPF]
+    if program_type in _TRACING:
         needed.append(CAP_PERFMON)
     if program_type in _NETWORK:
         needed.append(CAP_NET_ADMIN)
     return tuple(needed)
 
 
-def _lacking(operation: str, facts: Facts, program_type: ProgramType | None) -> list[str]:
-    missing = [capability for capability in _needed(operation, program_type) if not facts.has(capability)]
+def _lacking(facts: Facts, program_type: ProgramType | None) -> list[str]:
+    missing = [capability for capability in _needed(program_type) if not facts.has(capability)]
     if facts.kernel_version and facts.kernel_version < _SPLIT_CAPABILITIES:
         missing = [CAP_SYS_ADMIN if number in (CAP_BPF, CAP_PERFMON) else number for number in missing]
     return [_NAMES[capability] for capability in dict.fromkeys(missing)]
@@ -174,8 +175,8 @@ def _grant(missing: list[str]) -> str:
     return f"run as root, or give the process {' and '.join(missing)}" if missing else ""
 
 
-def _missing_capabilities(operation: str, facts: Facts, program_type: ProgramType | None) -> Iterator[str]:
-    missing = _lacking(operation, facts, program_type)
+def _missing_capabilities(facts: Facts, program_type: ProgramType | None) -> Iterator[str]:
+    missing = _lacking(facts, program_type)
     if missing:
         of = f" for programs of type {program_type.name.lower()}" if program_type is not None else ""
         yield f"this process lacks {' and '.join(missing)}{of}"
@@ -183,14 +184,13 @@ def _missing_capabilities(operation: str, facts: Facts, program_type: ProgramTyp
         yield "it runs in a user namespace (a container): capabilities there do not count for BPF without a BPF token"
 
 
-def _sysctls(operation: str, facts: Facts, lacking: bool) -> Iterator[str]:
+def _sysctls(facts: Facts, program_type: ProgramType | None, lacking: bool) -> Iterator[str]:
     disabled = facts.unprivileged_bpf_disabled
     if lacking and disabled and not facts.has(CAP_BPF):
         until = "until the next boot" if disabled == 1 else "root may change it"
         yield f"kernel.unprivileged_bpf_disabled = {disabled}: bpf(2) is closed to others than root ({until})"
     paranoid = facts.perf_event_paranoid
-    asks_perf = "perf event" in operation or "probe" in operation
-    if asks_perf and paranoid is not None and paranoid > 1 and not facts.has(CAP_PERFMON):
+    if program_type in _PERF_EVENTS and paranoid is not None and paranoid > 1 and not facts.has(CAP_PERFMON):
         yield f"kernel.perf_event_paranoid = {paranoid}: no kernel events without CAP_PERFMON"
 
 

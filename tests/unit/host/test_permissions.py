@@ -60,13 +60,13 @@ def test_unprivileged_bpf_disabled_is_named_only_to_the_unprivileged():
     assert "unprivileged_bpf_disabled" not in said("create map", errno.EPERM, facts=root)
 
 
-def test_perf_event_paranoid_matters_to_perf_events():
+def test_perf_event_paranoid_matters_to_programs_on_perf_events():
     paranoid = facts(perf_event_paranoid=3)
-    assert "perf_event_paranoid = 3" in said("open perf event", errno.EACCES, facts=paranoid)
-    assert "perf_event_paranoid" not in said("create map", errno.EPERM, facts=paranoid)
-    assert "perf_event_paranoid" not in said(
-        "open perf event", errno.EACCES, facts=facts(CAP_PERFMON, perf_event_paranoid=3)
-    )
+    kprobe = ProgramType.KPROBE
+    assert "perf_event_paranoid = 3" in said("attach", errno.EACCES, program_type=kprobe, facts=paranoid)
+    assert "perf_event_paranoid" not in said("attach", errno.EACCES, program_type=ProgramType.XDP, facts=paranoid)
+    able = facts(CAP_PERFMON, perf_event_paranoid=3)
+    assert "perf_event_paranoid" not in said("attach", errno.EACCES, program_type=kprobe, facts=able)
 
 
 def test_lockdown_is_named_and_where_it_cannot_be_seen_that_is_said():
