@@ -1,6 +1,6 @@
 /* libbpf's side of the benches: the same work as bench/work.py does, in C, one figure a line as "name value".
  *
- *     peer maps COUNT               update, look up and delete COUNT entries of a hash map
+ *     peer maps FILE COUNT          update, look up and delete COUNT entries of its map 'numbers'
  *     peer ring FILE COUNT SIZE     drain COUNT records of SIZE bytes into a buffer
  *     peer load FILE TIMES          open, load and close, once unmeasured and then TIMES times
  *
@@ -53,14 +53,16 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list list
 	return level == LIBBPF_WARN ? vfprintf(stderr, format, list) : 0;
 }
 
-static void bench_maps(unsigned int count)
+static void bench_maps(const char *path, unsigned int count)
 {
-	int fd = bpf_map_create(BPF_MAP_TYPE_HASH, "bench", 4, 8, count, NULL);
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
 	unsigned long long start, value, sum = 0;
 	unsigned int key;
+	int fd;
 
-	if (fd < 0)
-		fail("map");
+	if (!object || bpf_object__load(object))
+		fail(path);
+	fd = bpf_object__find_map_fd_by_name(object, "numbers");
 	start = cpu_time();
 	for (key = 0; key < count; key++) {
 		value = key * 3ULL;
@@ -154,8 +156,8 @@ static void bench_load(const char *path, unsigned int times)
 int main(int argc, char **argv)
 {
 	libbpf_set_print(quiet);
-	if (argc == 3 && !strcmp(argv[1], "maps"))
-		bench_maps(atoi(argv[2]));
+	if (argc == 4 && !strcmp(argv[1], "maps"))
+		bench_maps(argv[2], atoi(argv[3]));
 	else if (argc == 5 && !strcmp(argv[1], "ring"))
 		bench_ring(argv[2], atoi(argv[3]), atoi(argv[4]));
 	else if (argc == 4 && !strcmp(argv[1], "load"))

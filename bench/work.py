@@ -1,0 +1,106 @@
+"""purebpf's side of the benches: the same work as peer.c, through the public API, one figure a line as "name value".
+
+python -m bench.work maps FILE COUNT | ring FILE COUNT SIZE | callback FILE COUNT SIZE | load FILE TIMES
+
+Times are nanoseconds of this thread's CPU time for all of the work together; what is done unmeasured in C (loading
+the object, filling the ring, the first pass over the buffer) is unmeasured here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from struct import Struct
+from time import thread_time_ns
+
+import purebpf
+
+_ARGUMENTS = Struct("=QQQ")
+_NO_WAKEUP = 1
+_HEADER = 8
+
+
+def maps(path: str, count: int) -> dict[str, int]:
+    """Update, look up and delete `count` entries of the map 'numbers', as a dict."""
+    with purebpf.load(path) as loaded:
+        numbers = loaded.maps["numbers"]
+        start = thread_time_ns()
+        for key in range(count):
+            numbers[key] = key * 3
+        update = thread_time_ns() - start
+        total = 0
+        start = thread_time_ns()
+        for key in range(count):
+            total += numbers[key]
+        lookup = thread_time_ns() - start
+        start = thread_time_ns()
+        for key in range(count):
+            del numbers[key]
+        delete = thread_time_ns() - start
+    return {"update": update, "lookup": lookup, "sum": total, "delete": delete}
+
+
+def ring(path: str, count: int, size: int) -> dict[str, int]:
+    """Drain `count` events of `size` bytes into a buffer."""
+    stride = _HEADER + (size + 7) // 8 * 8
+    buffer = bytearray(count * stride)
+
+    def drain(reader: purebpf.RingBuffer) -> int:
+        moved, used = reader.drain_into(buffer)
+        assert used == moved * stride
+        return moved
+
+    spent, taken = _two_passes(path, count, size, drain)
+    first = memoryview(buffer)
+    total = sum(int.from_bytes(first[at : at + 8], sys.byteorder) for at in range(_HEADER, len(buffer), stride))
+    return {"drain": spent, "count": taken, "sum": total}
+
+
+def callback(path: str, count: int, size: int) -> dict[str, int]:
+    """Hand `count` events of `size` bytes to a Python function, each as bytes."""
+    events: list[bytes] = []
+    append = events.append
+
+    def take(event: bytes) -> None:
+        append(event)
+
+    def drain(reader: purebpf.RingBuffer) -> int:
+        events.clear()
+        return reader.consume(take)
+
+    spent, _ = _two_passes(path, count, size, drain)
+    total = sum(int.from_bytes(event[:8], sys.byteorder) for event in events)
+    return {"callback": spent, "count": len(events), "sum": total}
+
+
+def _two_passes(path: str, count: int, size: int, drain: Callable[[purebpf.RingBuffer], int]) -> tuple[int, int]:
+    """Fill the ring and drain it, twice; time of the second pass and what it drained."""
+    spent = taken = 0
+    with purebpf.load(path) as loaded, loaded.maps["events"].reader(raw=True) as reader:
+        for _ in range(2):
+            loaded.programs["emit"].test_run(context=_ARGUMENTS.pack(count, size, _NO_WAKEUP))
+            start = thread_time_ns()
+            taken = drain(reader)
+            spent = thread_time_ns() - start
+    return spent, taken
+
+
+def load(path: str, times: int) -> dict[str, int]:
+    """Open, load and close, once unmeasured and then `times` times."""
+    _load_once(path)
+    start = thread_time_ns()
+    for _ in range(times):
+        _load_once(path)
+    return {"load": thread_time_ns() - start}
+
+
+def _load_once(path: str) -> None:
+    purebpf.load(purebpf.open(path)).close()
+
+
+_KINDS: dict[str, Callable[..., dict[str, int]]] = {"maps": maps, "ring": ring, "callback": callback, "load": load}
+
+if __name__ == "__main__":
+    kind, file, *figures = sys.argv[1:]
+    for label, figure in _KINDS[kind](file, *map(int, figures)).items():
+        print(label, figure)
