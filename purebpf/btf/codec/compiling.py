@@ -160,7 +160,8 @@ class _Compiler:
         _, element, _ = self.resolve(kind.element)
         if not isinstance(element, Int) or element.size != 1 or element.bits != 8 or element.boolean:
             return list
-        if element.name == "char" or (element.char and element.name != "unsigned char"):
+        # gcc marks signed and unsigned char as characters too.
+        if element.name == "char" or (element.char and element.name not in ("signed char", "unsigned char")):
             return str
         return list if element.signed else bytes
 
