@@ -15,12 +15,17 @@ try:
 except ImportError as error:
     raise ImportError("purebpf.testing needs hypothesis: pip install 'purebpf[testing]'") from error
 
+from purebpf.testing.btf import BtfContents, btf_contents, btf_files, btf_types
 from purebpf.testing.damage import damaged
 from purebpf.testing.elf import ElfContents, elf_contents, elf_files
 from purebpf.testing.insn import code, instructions
 
 __all__ = [
+    "BtfContents",
     "ElfContents",
+    "btf_contents",
+    "btf_files",
+    "btf_types",
     "code",
     "damaged",
     "elf_contents",
