@@ -18,6 +18,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -57,7 +58,7 @@ def system_archive() -> Path:
     with (folder / "system.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
-            print("building the VM's system image", flush=True)
+            print("building the VM's system image", file=sys.stderr, flush=True)
             for old in folder.glob("system-*.cpio"):
                 old.unlink()
             unfinished = target.with_suffix(".tmp")

@@ -26,20 +26,18 @@ hostname purebpf-vm
 ip link set lo up
 cd /src
 
+# held open to the end: closing a serial line resets its FIFO, and the last bytes of the output with it
+exec 3<> /dev/ttyS1 4<> /dev/ttyS2
+stty -F /dev/ttyS2 raw -echo
 if [ -e /run/vm/interactive ]; then
     stty -F /dev/ttyS1 sane
     # a session of its own with ttyS1 as controlling terminal: without it the shell has no job control and no ^C
-    setsid -c sh /run/vm/command < /dev/ttyS1 > /dev/ttyS1 2>&1
+    setsid -c sh /run/vm/command < /dev/ttyS1 > /dev/ttyS1 2>&1 3>&- 4>&-
 else
     stty -F /dev/ttyS1 raw -echo
-    sh /run/vm/command < /dev/ttyS1 > /dev/ttyS1 2>&1
+    sh /run/vm/command <&3 >&3 2>&1 3>&- 4>&-
 fi
 echo $? > /run/vm/out/status
-stty -F /dev/ttyS2 raw -echo
-tar -c -C /run/vm/out . > /dev/ttyS2
-# the tty's buffer must be in the file before the machine stops
-stty -F /dev/ttyS1 -a > /dev/null; sync
-python3 -S -c 'import os, termios
-for name in "/dev/ttyS1", "/dev/ttyS2":
-    termios.tcdrain(os.open(name, os.O_RDWR | os.O_NOCTTY))'
+tar -c -C /run/vm/out . >&4
+python3 -I -S -c 'import termios; termios.tcdrain(3); termios.tcdrain(4)'
 reboot -f

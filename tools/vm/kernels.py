@@ -9,6 +9,7 @@ import lzma
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def _unpacked(series: str, folder: Path) -> Kernel | None:
 
 def _fetch(series: str, folder: Path) -> Kernel:
     package = _newest(series)
-    print(f"fetching {package} into {folder}", flush=True)
+    print(f"fetching {package} into {folder}", file=sys.stderr, flush=True)
     (folder / "complete").unlink(missing_ok=True)
     shutil.rmtree(folder / "tree", ignore_errors=True)
     shutil.rmtree(folder / "modules", ignore_errors=True)

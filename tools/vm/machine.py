@@ -19,7 +19,8 @@ from tools.dev.paths import cache_dir
 from tools.vm.image import kernel_archive, system_archive, write_checkout
 from tools.vm.kernels import Kernel, Unavailable
 
-_CONSOLE_LINES = 25
+# a panic prints its cause, then registers and a trace of some thirty lines
+_CONSOLE_LINES = 50
 
 
 @dataclass(frozen=True, slots=True)
