@@ -70,6 +70,11 @@ def build_plan(
     pin_root: str = DEFAULT_PIN_ROOT,
 ) -> LoadPlan:
     """The steps that load `programs` of `spec` on `target`, with the types `btf`."""
+    if spec.byteorder != target.byteorder:
+        raise PlanError(
+            f"the object is {spec.byteorder}-endian and the target {target.byteorder}-endian",
+            remedy="compile with -target bpf, which takes the byte order of the machine it runs on",
+        )
     steps: list[Step] = [LoadBtf(btf)] if btf is not None else []
     named = target.supports(Feature.PROG_NAME)
     maps = _maps_to_create(spec, target, programs)
@@ -88,9 +93,7 @@ def build_plan(
     return LoadPlan(target.name, tuple(steps), spec)
 
 
-def _maps_to_create(
-    spec: ObjectSpec, target: Target, programs: Sequence[LinkedProgram]
-) -> Mapping[str, MapSpec]:
+def _maps_to_create(spec: ObjectSpec, target: Target, programs: Sequence[LinkedProgram]) -> Mapping[str, MapSpec]:
     data = [m for m in spec.maps.values() if m.origin is MapOrigin.DATA]
     if not data or target.supports(Feature.GLOBAL_DATA):
         return spec.maps
@@ -168,9 +171,7 @@ def ring_size(wanted: int, page_size: int) -> int:
     return size if size <= _U32_MAX else wanted
 
 
-def _load_program(
-    spec: ObjectSpec, linked: LinkedProgram, target: Target, typed: bool, named: bool
-) -> LoadProgram:
+def _load_program(spec: ObjectSpec, linked: LinkedProgram, target: Target, typed: bool, named: bool) -> LoadProgram:
     program = spec.programs[linked.name]
     _check_loadable(program)
     attach_type = program.expected_attach_type

@@ -48,17 +48,14 @@ def sanitize(btf: Btf, target: Target) -> bytes | None:
     if not missing and not drop_layout:
         return btf.raw
     # Loaded here because few objects on few kernels need it.
-    from purebpf.btf import rewrite, without_layout
-
-    if drop_layout:
-        btf = without_layout(btf)
+    from purebpf.btf import rewrite
 
     def replace(_: TypeId, found: BtfType) -> BtfType:
         for replacement in missing:
             found = replacement(btf, found)
         return found
 
-    return rewrite(btf, replace)
+    return rewrite(btf, replace, kind_layout=not drop_layout)
 
 
 def _function_to_typedef(_: Btf, found: BtfType) -> BtfType:

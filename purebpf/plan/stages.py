@@ -14,7 +14,7 @@ inspection. Both run the same functions on the same values.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
@@ -124,7 +124,7 @@ def _sanitize(spec: ObjectSpec, target: Target) -> bytes | None:
     return sanitize(spec.btf, target) if spec.btf is not None else None
 
 
-_RUN: Final = {
+_RUN: Final[dict[str, Callable[[dict[str, Any], "Source", Target, str | None], Any]]] = {
     "read": lambda values, source, target, name: _read(source, name),
     "describe": lambda values, source, target, name: _describe(values["read"], name),
     "core": lambda values, source, target, name: adapt(values["describe"], _autoloaded(values["describe"])),

@@ -13,7 +13,7 @@ from typing import Any, Final
 from purebpf.relocate.model import MapSlot, PlacedFunction
 from purebpf.spec.model import ObjectSpec
 from purebpf.uapi import AttachType, MapType, ProgramType
-from purebpf.units import TypeId
+from purebpf.units import VOID, TypeId
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,8 @@ class CreateMap:
     flags: int = 0
     numa_node: int = 0
     map_extra: int = 0
-    key_type: TypeId = TypeId(0)
-    value_type: TypeId = TypeId(0)
+    key_type: TypeId = VOID
+    value_type: TypeId = VOID
     inner: "CreateMap | None" = None
     pin_path: str | None = None
 

@@ -52,9 +52,7 @@ def place_variables(elf: ElfFile, btf: Btf) -> Btf:
     return btf
 
 
-def _placed(
-    elf: ElfFile, btf: Btf, datasec: DataSection, symbols: Mapping[str, Symbol]
-) -> tuple[int, dict[str, int]]:
+def _placed(elf: ElfFile, btf: Btf, datasec: DataSection, symbols: Mapping[str, Symbol]) -> tuple[int, dict[str, int]]:
     section = elf.section(datasec.name)
     if section is None or not section.size:
         raise SpecError(f"the types describe a section '{datasec.name}' that is missing or empty", file=elf.name)

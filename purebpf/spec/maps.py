@@ -15,6 +15,7 @@ this loader knows must be zero.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final, NoReturn
 
 from purebpf.btf import (
@@ -95,12 +96,14 @@ def _legacy_maps(elf: ElfFile, section: Section) -> Iterator[DeclaredMap]:
         raise SpecError(f"map definitions of {size} bytes are too short", file=elf.name, section=section.name)
     for symbol in symbols:
         definition = section.data[symbol.value : symbol.value + size]
-        where = {"file": elf.name, "section": section.name, "offset": symbol.value}
-        if symbol.value % size or len(definition) != size:
-            raise SpecError(f"map '{symbol.name}' does not stand at a definition's place", **where)
         known = _LEGACY_FIELDS * 4
-        if any(definition[known:]):
-            raise SpecError(f"map '{symbol.name}' sets fields of bpf_map_def that are not known here", **where)
+        fault = ""
+        if symbol.value % size or len(definition) != size:
+            fault = "does not stand at a definition's place"
+        elif any(definition[known:]):
+            fault = "sets fields of bpf_map_def that are not known here"
+        if fault:
+            raise SpecError(f"map '{symbol.name}' {fault}", file=elf.name, section=section.name, offset=symbol.value)
         fields = [int.from_bytes(definition[at : at + 4], elf.byteorder) for at in range(0, known, 4)]
         yield DeclaredMap(
             MapSpec(
@@ -289,14 +292,14 @@ def with_slots(elf: ElfFile, maps: tuple[DeclaredMap, ...], programs: Mapping[tu
     for relocation in relocations:
         assert section is not None
         symbol = elf.symbols[relocation.symbol]
-        where = {"file": elf.name, "section": section.name, "offset": relocation.offset}
         at = relocation.offset
+        refuse = partial(SpecError, file=elf.name, section=section.name, offset=at)
         holder = next((m for m in maps if m.section == section.index and m.offset <= at < m.offset + m.size), None)
         if holder is None or holder.slots_at is None:
-            raise SpecError(f"'{symbol.name}' is put into a map that has no 'values'", **where)
+            raise refuse(f"'{symbol.name}' is put into a map that has no 'values'")
         index, rest = divmod(relocation.offset - holder.slots_at, _POINTER_SIZE)
         if rest:
-            raise SpecError(f"'{symbol.name}' does not stand at a slot of '{holder.spec.name}'", **where)
+            raise refuse(f"'{symbol.name}' does not stand at a slot of '{holder.spec.name}'")
         if holder.spec.type == MapType.PROG_ARRAY:
             target = programs.get((symbol.section, symbol.value))
             kind = "an entry program"
@@ -305,6 +308,6 @@ def with_slots(elf: ElfFile, maps: tuple[DeclaredMap, ...], programs: Mapping[tu
             target = next((m.spec.name for m in inner), None)
             kind = "a map"
         if target is None:
-            raise SpecError(f"'{symbol.name}' in a slot of '{holder.spec.name}' is not {kind}", **where)
+            raise refuse(f"'{symbol.name}' in a slot of '{holder.spec.name}' is not {kind}")
         slots.setdefault(holder.spec.name, []).append((index, target))
     return [replace(m.spec, slots=tuple(sorted(slots[m.spec.name]))) if m.spec.name in slots else m.spec for m in maps]

@@ -13,7 +13,7 @@ from typing import Any
 from purebpf.btf import Btf, CoreRelocation
 from purebpf.spec.sections import SectionDefinition
 from purebpf.uapi import AttachType, MapType, ProgramType
-from purebpf.units import ByteOrder, InsnIndex, TypeId
+from purebpf.units import VOID, ByteOrder, InsnIndex, TypeId
 
 
 class Pinning(IntEnum):
@@ -51,8 +51,8 @@ class MapSpec:
     numa_node: int | None = None
     map_extra: int = 0
     pinning: Pinning = Pinning.NONE
-    key_type: TypeId = TypeId(0)
-    value_type: TypeId = TypeId(0)
+    key_type: TypeId = VOID
+    value_type: TypeId = VOID
     inner: "MapSpec | None" = None
     slots: tuple[tuple[int, str], ...] = ()
     contents: bytes | None = field(default=None, repr=False)
@@ -192,7 +192,7 @@ class VariableSpec:
     map: str
     offset: int
     size: int
-    type: TypeId = TypeId(0)
+    type: TypeId = VOID
     is_static: bool = False
 
 

@@ -112,14 +112,16 @@ def _extents(elf: ElfFile) -> Iterator[_Extent]:
         if not section.executable:
             continue
         end = symbol.value + symbol.size
-        where = {"file": elf.name, "section": section.name, "offset": symbol.value}
+        fault = ""
         if symbol.size == 0 or end > section.size:
-            raise SpecError(f"function '{symbol.name}' of {symbol.size} bytes reaches outside its section", **where)
-        if symbol.value % INSN_SIZE or symbol.size % INSN_SIZE:
-            raise SpecError(f"function '{symbol.name}' is not made of whole instructions", **where)
-        if symbol.binding == SymbolBinding.LOCAL and section.name != TEXT:
+            fault = f"of {symbol.size} bytes reaches outside its section"
+        elif symbol.value % INSN_SIZE or symbol.size % INSN_SIZE:
+            fault = "is not made of whole instructions"
+        elif symbol.binding == SymbolBinding.LOCAL and section.name != TEXT:
+            fault = f"is static but not in {TEXT}: make it global, or drop its SEC()"
+        if fault:
             raise SpecError(
-                f"function '{symbol.name}' is static but not in {TEXT}: make it global, or drop its SEC()", **where
+                f"function '{symbol.name}' {fault}", file=elf.name, section=section.name, offset=symbol.value
             )
         yield _Extent(section.index, symbol.value // INSN_SIZE, symbol.size // INSN_SIZE, symbol)
 
@@ -290,9 +292,7 @@ def _call(
     return SubprogramCall(insn, extent.symbol.name)
 
 
-def _core_accesses(
-    section: Section, index: FunctionIndex, ext: BtfExt | None
-) -> Iterator[tuple[_Extent, CoreAccess]]:
+def _core_accesses(section: Section, index: FunctionIndex, ext: BtfExt | None) -> Iterator[tuple[_Extent, CoreAccess]]:
     for record in ext.core.get(section.name, ()) if ext is not None else ():
         insn = record.insn_offset // INSN_SIZE
         extent = index.at(section.index, insn)

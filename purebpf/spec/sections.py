@@ -13,7 +13,6 @@ from typing import Final
 
 from purebpf.uapi import AttachType, ProgramType
 
-
 # BPF_F_SLEEPABLE and BPF_F_XDP_HAS_FRAGS of uapi/linux/bpf.h.
 _F_SLEEPABLE: Final = 1 << 4
 _F_XDP_HAS_FRAGS: Final = 1 << 5

@@ -1,0 +1,131 @@
+"""Load eBPF objects from Python, without libbpf.
+
+    spec = purebpf.open("execs.bpf.o")            # what the file says; no kernel needed
+    plan = purebpf.plan(spec, target)             # what a load would ask of that kernel
+    with purebpf.load(spec) as execs, execs.attach():
+        for event in execs.maps["events"]:        # decoded by the object's own types
+            print(event.pid, event.comm)
+
+Names are loaded when first used, so that `import purebpf` costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from purebpf.api import Attached, attached, load, open, plan
+    from purebpf.errors import (
+        AttachTargetError,
+        BpfError,
+        BtfError,
+        ElfError,
+        KernelError,
+        NotPermitted,
+        NotSupported,
+        ObjectFileError,
+        PlanError,
+        RelocationError,
+        SpecError,
+        UnresolvedExtern,
+        VerifierError,
+    )
+    from purebpf.host.target import running_target
+    from purebpf.live.link import Link
+    from purebpf.live.links import Links
+    from purebpf.live.maps import Map
+    from purebpf.live.object import BpfObject
+    from purebpf.live.program import Program
+    from purebpf.live.ringbuf import RingBuffer
+    from purebpf.live.tracepipe import trace_pipe
+    from purebpf.plan.steps import LoadPlan
+    from purebpf.plan.target import Feature, Target
+    from purebpf.spec.model import ObjectSpec
+    from purebpf.uapi import AttachType, LinkType, MapType, ProgramType
+
+__version__ = "0.1.0"
+
+_PLACES = {
+    "AttachTargetError": "errors",
+    "AttachType": "uapi",
+    "Attached": "api",
+    "BpfError": "errors",
+    "BpfObject": "live.object",
+    "BtfError": "errors",
+    "ElfError": "errors",
+    "Feature": "plan.target",
+    "KernelError": "errors",
+    "Link": "live.link",
+    "LinkType": "uapi",
+    "Links": "live.links",
+    "LoadPlan": "plan.steps",
+    "Map": "live.maps",
+    "MapType": "uapi",
+    "NotPermitted": "errors",
+    "NotSupported": "errors",
+    "ObjectFileError": "errors",
+    "ObjectSpec": "spec.model",
+    "PlanError": "errors",
+    "Program": "live.program",
+    "ProgramType": "uapi",
+    "RelocationError": "errors",
+    "RingBuffer": "live.ringbuf",
+    "SpecError": "errors",
+    "Target": "plan.target",
+    "UnresolvedExtern": "errors",
+    "VerifierError": "errors",
+    "attached": "api",
+    "load": "api",
+    "open": "api",
+    "plan": "api",
+    "running_target": "host.target",
+    "trace_pipe": "live.tracepipe",
+}
+
+__all__ = [
+    "AttachTargetError",
+    "AttachType",
+    "Attached",
+    "BpfError",
+    "BpfObject",
+    "BtfError",
+    "ElfError",
+    "Feature",
+    "KernelError",
+    "Link",
+    "LinkType",
+    "Links",
+    "LoadPlan",
+    "Map",
+    "MapType",
+    "NotPermitted",
+    "NotSupported",
+    "ObjectFileError",
+    "ObjectSpec",
+    "PlanError",
+    "Program",
+    "ProgramType",
+    "RelocationError",
+    "RingBuffer",
+    "SpecError",
+    "Target",
+    "UnresolvedExtern",
+    "VerifierError",
+    "attached",
+    "load",
+    "open",
+    "plan",
+    "running_target",
+    "trace_pipe",
+]
+
+
+def __getattr__(name: str) -> object:
+    place = _PLACES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'purebpf' has no attribute '{name}'")
+    value = globals()[name] = getattr(import_module(f"purebpf.{place}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

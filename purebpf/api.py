@@ -1,0 +1,120 @@
+"""The verbs: open, plan, load, attached, trace_pipe.
+
+Rules: each verb is a line or two over the stages; what it logs is for people and goes to the logger
+`purebpf.<object>` at level debug.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from purebpf.live.object import BpfObject
+from purebpf.plan.stages import open_object, plan_object
+from purebpf.plan.steps import LoadPlan
+from purebpf.plan.target import Target
+from purebpf.spec.model import ObjectSpec
+
+if TYPE_CHECKING:
+    from purebpf.live.kernel import Kernel
+    from purebpf.live.links import Links
+    from purebpf.plan.stages import Source
+
+
+class Attached(NamedTuple):
+    """What `attached` gives: the loaded object and its links."""
+
+    object: BpfObject
+    links: "Links"
+
+
+def logger_of(spec: ObjectSpec) -> logging.Logger:
+    """The logger of one object: 'purebpf.' and its name."""
+    return logging.getLogger(f"purebpf.{spec.name}" if spec.name else "purebpf")
+
+
+def open(source: "Source", *, name: str | None = None) -> ObjectSpec:  # noqa: A001 (used as purebpf.open)
+    """Read an object file and say what is in it; no kernel is needed and nothing is loaded.
+
+    `source` is a path, the bytes, or an open binary file. `name` is the object's name, of which data maps get
+    theirs; by default the file's name up to its first dot. Raises `ObjectFileError`.
+    """
+    spec = open_object(source, name=name)
+    log = logger_of(spec)
+    if log.isEnabledFor(logging.DEBUG):
+        from purebpf.inspect import spec_lines
+
+        for line in spec_lines(spec):
+            log.debug("%s", line)
+    return spec
+
+
+def plan(spec: "ObjectSpec | Source", target: Target | None = None) -> LoadPlan:
+    """Everything that loading `spec` would ask of the kernel, in order; nothing is loaded.
+
+    `target` is the kernel to plan for, by default the running one, which may be probed for features. Raises
+    `PlanError`.
+    """
+    if not isinstance(spec, ObjectSpec):
+        spec = open(spec)
+    if target is None:
+        from purebpf.host.target import running_target
+
+        target = running_target()
+    made = plan_object(spec, target)
+    log = logger_of(spec)
+    if log.isEnabledFor(logging.DEBUG):
+        from purebpf.inspect import plan_lines
+
+        for line in plan_lines(made):
+            log.debug("%s", line)
+    return made
+
+
+def load(
+    spec: "ObjectSpec | LoadPlan | Source",
+    *,
+    kernel: "Kernel | None" = None,
+) -> BpfObject:
+    """Load an object into the running kernel: all of it or nothing.
+
+    Takes a spec, a plan made by `plan`, or whatever `open` takes. The caller closes the result (it is a context
+    manager). `kernel` is for those who record or fake one. Raises `KernelError`, `VerifierError` when a program
+    is rejected, `NotPermitted` with what stands in the way.
+    """
+    from purebpf.host.cpus import possible_cpus
+    from purebpf.live.loader import execute
+
+    made = spec if isinstance(spec, LoadPlan) else plan(spec)
+    if kernel is None:
+        from purebpf.live.kernel import RunningKernel
+
+        kernel = RunningKernel()
+    loaded = execute(made, kernel, log=logger_of(made.spec))
+    return BpfObject(made, loaded, len(possible_cpus()))
+
+
+@contextmanager
+def attached(
+    source: "ObjectSpec | Source",
+    *,
+    programs: Iterable[str] | None = None,
+    values: Mapping[str, Any] | None = None,
+    before_attach: Callable[[BpfObject], object] | None = None,
+    **options: Any,
+) -> Iterator[Attached]:
+    """Open, load and attach an object for as long as the `with` block lasts.
+
+    `programs` are the only ones to load (default: as the file says), `values` initial values of global
+    variables, `before_attach` is called with the loaded object before anything is attached (fill maps there);
+    `options` go to every attach call. Gives the object and its links; all is detached and closed at the end.
+    """
+    spec = source if isinstance(source, ObjectSpec) else open(source)
+    if programs is not None:
+        spec = spec.with_programs(*programs)
+    if values:
+        spec = spec.with_values(**values)
+    with load(spec) as loaded:
+        if before_attach is not None:
+            before_attach(loaded)
+        yield Attached(loaded, loaded.attach(**options))

@@ -1,0 +1,170 @@
+"""Stages as lines of text: what the log says at level debug, and what `purebpf stages` shows.
+
+Rules: one thing a line, its name first, so that the lines can be searched; numbers in the base a person would
+use; nothing here computes what a stage did not.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+from purebpf.elf import SHN_ABS, SHN_COMMON, SHN_UNDEF, SectionType
+from purebpf.plan.stages import FileRead, StageResult
+from purebpf.plan.steps import LoadPlan
+from purebpf.relocate.model import AdaptedCode, LinkedProgram
+from purebpf.spec.model import (
+    CoreAccess,
+    ExternCall,
+    ExternValue,
+    FunctionSpec,
+    MapAddress,
+    MapOrigin,
+    MapSpec,
+    MapValue,
+    ObjectSpec,
+    ProgramSpec,
+    Reference,
+    SubprogramAddress,
+    SubprogramCall,
+    UnknownReference,
+)
+from purebpf.uapi import MapType
+
+_SPECIAL_SECTIONS: Final = {SHN_UNDEF: "undefined", SHN_ABS: "absolute", SHN_COMMON: "common"}
+
+
+def read_lines(read: FileRead) -> Iterator[str]:
+    """The ELF file and the size of its type information."""
+    elf = read.elf
+    yield f"ELF64, {elf.byteorder}-endian, machine {elf.machine}, {len(elf.sections)} sections, " + (
+        f"{len(elf.symbols)} symbols"
+    )
+    for section in elf.sections[1:]:
+        try:
+            kind = SectionType(section.type).name.lower()
+        except ValueError:
+            kind = f"type {section.type:#x}"
+        count = len(elf.relocations.get(section.index, ()))
+        relocations = f", {count} relocations" if count else ""
+        yield f"section {section.index} '{section.name}': {kind}, {section.size} bytes{relocations}"
+    yield f"BTF: {len(read.btf)} types, {len(read.btf.raw)} bytes" if read.btf is not None else "no BTF"
+    if read.ext is not None:
+        core = sum(len(records) for records in read.ext.core.values())
+        yield f"BTF.ext: records for {len(read.ext.func_info)} sections, {core} CO-RE relocations"
+
+
+def spec_lines(spec: ObjectSpec) -> Iterator[str]:
+    """Everything a spec says: license, maps, programs, functions with their references, variables, externs."""
+    yield f"object '{spec.name}': {spec.byteorder}-endian, license '{spec.license}'"
+    if spec.kernel_version:
+        yield f"version {spec.kernel_version:#x}"
+    for map_spec in spec.maps.values():
+        yield map_line(map_spec)
+    for program in spec.programs.values():
+        yield program_line(program, spec.functions[program.name])
+    for function in spec.functions.values():
+        if function.name not in spec.programs:
+            scope = "global" if function.is_global else "static"
+            yield f"subprogram '{function.name}': {scope}, {function.insn_count} instructions"
+        for reference in function.references:
+            yield f"  {function.name}+{reference.insn}: {reference_text(reference)}"
+    for variable in spec.variables.values():
+        yield f"variable '{variable.name}': {variable.size} bytes at {variable.map}+{variable.offset:#x}"
+    for extern in spec.externs.values():
+        weak = "weak " if extern.weak else ""
+        yield f"extern '{extern.name}': {weak}{extern.kind.name.lower()}"
+
+
+def map_line(map_spec: MapSpec) -> str:
+    """One map's declaration."""
+    kind = map_spec.type.name.lower() if isinstance(map_spec.type, MapType) else f"type {map_spec.type}"
+    parts = [kind, f"key {map_spec.key_size}", f"value {map_spec.value_size}", f"max_entries {map_spec.max_entries}"]
+    if map_spec.flags:
+        parts.append(f"flags {map_spec.flags:#x}")
+    if map_spec.origin is not MapOrigin.BTF:
+        parts.append(f"from {map_spec.origin.name.lower()} section '{map_spec.section}'")
+    for index, item in map_spec.slots:
+        parts.append(f"[{index}] = {item}")
+    return f"map '{map_spec.name}': {', '.join(parts)}"
+
+
+def program_line(program: ProgramSpec, function: FunctionSpec) -> str:
+    """One program's section and type."""
+    parts = [f"section '{program.section}'", program.type.name.lower()]
+    if program.expected_attach_type is not None:
+        parts.append(f"attach type {program.expected_attach_type.name.lower()}")
+    parts.append(f"{function.insn_count} instructions")
+    if not program.autoload:
+        parts.append("not loaded unless asked for")
+    return f"program '{program.name}': {', '.join(parts)}"
+
+
+def reference_text(reference: Reference) -> str:
+    """What an instruction refers to."""
+    match reference:
+        case MapAddress(map=name):
+            return f"map '{name}'"
+        case MapValue(map=name, offset=offset, symbol=symbol):
+            variable = f" ({symbol})" if symbol and symbol != name else ""
+            return f"value of map '{name}' at {offset:#x}{variable}"
+        case SubprogramCall(function=name):
+            return f"call of subprogram '{name}'"
+        case SubprogramAddress(function=name):
+            return f"address of subprogram '{name}'"
+        case ExternValue(extern=name):
+            return f"value of extern '{name}'"
+        case ExternCall(extern=name):
+            return f"call of extern '{name}'"
+        case CoreAccess(record=record):
+            return f"CO-RE {record.kind.name.lower()} of type {record.type}, path {record.access}"
+        case UnknownReference(symbol=symbol, reason=reason):
+            return f"'{symbol}', which cannot be placed: {reason}"
+
+
+def adapted_lines(adapted: AdaptedCode) -> Iterator[str]:
+    """The functions after CO-RE."""
+    yield f"{len(adapted.functions)} functions, no access had to be changed"
+
+
+def linked_lines(programs: tuple[LinkedProgram, ...]) -> Iterator[str]:
+    """Each program with the functions it was put together from."""
+    for program in programs:
+        yield f"program '{program.name}': {len(program.code) // 8} instructions"
+        for function in program.functions:
+            yield f"  {function.start:5} {function.name} ({function.insn_count} instructions)"
+        for slot in program.slots:
+            offset = f", value at {slot.offset:#x}" if slot.offset is not None else ""
+            yield f"  {slot.insn:5} takes the fd of map '{slot.map}'{offset}"
+
+
+def extern_lines(programs: tuple[LinkedProgram, ...]) -> Iterator[str]:
+    """What the externs became."""
+    yield f"{sum(len(program.externs) for program in programs)} externs to resolve"
+
+
+def sanitized_lines(types: bytes | None) -> Iterator[str]:
+    """The types as the kernel will get them."""
+    yield f"{len(types)} bytes of BTF" if types is not None else "no BTF for this kernel"
+
+
+def plan_lines(plan: LoadPlan) -> Iterator[str]:
+    """The steps."""
+    yield from str(plan).splitlines()
+
+
+_LINES: Final[dict[str, Callable[[Any], Iterator[str]]]] = {
+    "read": read_lines,
+    "describe": spec_lines,
+    "core": adapted_lines,
+    "link": linked_lines,
+    "externs": extern_lines,
+    "sanitize": sanitized_lines,
+    "plan": plan_lines,
+}
+
+
+def stage_lines(result: StageResult) -> Iterator[str]:
+    """What one stage made, or why it could not."""
+    if result.error is not None:
+        yield from str(result.error).splitlines()
+    else:
+        yield from _LINES[result.stage](result.value)

@@ -1,0 +1,214 @@
+"""The seam between a plan and whoever carries it out: the `Kernel` protocol and the running kernel behind it.
+
+Rules: a method is one request and decides nothing (fallbacks are the loader's); what it makes is a `Handle` that
+its caller closes; a refusal is a `KernelError` that names the thing. Other kernels stand behind the same
+protocol: one that records, one that is faked, one that fails at step N.
+"""
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from purebpf.errors import KernelError, VerifierError
+from purebpf.host.permissions import kernel_error
+from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
+from purebpf.syscall import calls, objects
+from purebpf.syscall.fd import Fd
+
+# libbpf starts with 16 MiB; most verdicts fit into far less, and a log that was cut is asked for again.
+_LOG_START: Final = 1 << 18
+# The kernel takes up to UINT_MAX >> 2 since 5.2; nobody can read that much.
+_LOG_LIMIT: Final = 1 << 28
+
+LineOf = Callable[[int], str | None]
+"""The C source line of an instruction of the program, None where the file does not tell."""
+
+
+class Handle(Protocol):
+    """Something open in a kernel: a real fd, or a fake's number."""
+
+    @property
+    def number(self) -> int:
+        """What other requests name it by; ValueError once closed."""
+
+    def close(self) -> None:
+        """Give it back; twice is fine."""
+
+
+@dataclass(frozen=True, slots=True)
+class MapFacts:
+    """What an existing map says of itself, to compare it with a declaration."""
+
+    type: int
+    key_size: int
+    value_size: int
+    max_entries: int
+    flags: int
+    map_extra: int
+
+
+class Kernel(Protocol):
+    """What a load asks of a kernel."""
+
+    def load_btf(self, step: LoadBtf) -> Handle:
+        """Take an object's types."""
+
+    def create_map(self, step: CreateMap, *, btf: Handle | None, inner: Handle | None) -> Handle:
+        """Make a map; `btf` gives meaning to its type ids, `inner` is the template of a map of maps."""
+
+    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes) -> None:
+        """Set an element."""
+
+    def freeze_map(self, name: str, handle: Handle) -> None:
+        """Make a map read-only for user space."""
+
+    def load_program(self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf) -> Handle:
+        """Verify and load a program; `code` has the fds of its maps in place."""
+
+    def bind_map(self, program: Handle, handle: Handle) -> None:
+        """Tie a map's life to a program's."""
+
+    def open_pinned(self, path: str) -> Handle | None:
+        """The map pinned at `path`, None if nothing is there."""
+
+    def pin(self, path: str, handle: Handle) -> None:
+        """Pin a map; errno EEXIST if something is there."""
+
+    def unpin(self, path: str) -> None:
+        """Remove a pin; it may be gone already."""
+
+    def map_facts(self, handle: Handle) -> MapFacts:
+        """What an existing map is."""
+
+
+class RunningKernel:
+    """The kernel this process runs on."""
+
+    def load_btf(self, step: LoadBtf) -> Handle:
+        try:
+            return Fd(calls.btf_load(step.data), "BTF")
+        except OSError as error:
+            raise kernel_error("load BTF", "", error) from error
+
+    def create_map(self, step: CreateMap, *, btf: Handle | None, inner: Handle | None) -> Handle:
+        try:
+            number = calls.map_create(
+                map_type=step.type,
+                key_size=step.key_size,
+                value_size=step.value_size,
+                max_entries=step.max_entries,
+                flags=step.flags,
+                name=step.kernel_name.encode(),
+                inner_map_fd=inner.number if inner is not None else 0,
+                numa_node=step.numa_node,
+                btf_fd=btf.number if btf is not None else 0,
+                btf_key_type_id=step.key_type if btf is not None else 0,
+                btf_value_type_id=step.value_type if btf is not None else 0,
+                map_extra=step.map_extra,
+            )
+        except OSError as error:
+            raise kernel_error("create map", step.name, error) from error
+        return Fd(number, f"map '{step.name}'")
+
+    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes) -> None:
+        try:
+            calls.map_update(handle.number, key, value)
+        except OSError as error:
+            raise kernel_error("set a value of map", name, error) from error
+
+    def freeze_map(self, name: str, handle: Handle) -> None:
+        try:
+            calls.map_freeze(handle.number)
+        except OSError as error:
+            raise kernel_error("freeze map", name, error) from error
+
+    def load_program(self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf) -> Handle:
+        try:
+            return self._load(step, code, btf, None)
+        except OSError as error:
+            first = error
+        # A log costs the verifier time, so it is asked for only now; the second try may succeed (memory, signals).
+        log = calls.Log(bytearray(_LOG_START))
+        while True:
+            try:
+                return self._load(step, code, btf, log)
+            except OSError as error:
+                wanted = max(log.true_size, len(log.buffer) * 4 if error.errno == errno.ENOSPC else 0)
+                if len(log.buffer) < wanted and len(log.buffer) < _LOG_LIMIT:
+                    log = calls.Log(bytearray(min(wanted + 1, _LOG_LIMIT)))
+                    continue
+                # ENOSPC is about the log; the verdict's errno is the first one.
+                cause = first if error.errno == errno.ENOSPC else error
+                raise _refusal(step, cause, log.text, line_of) from error
+
+    def _load(self, step: LoadProgram, code: bytes, btf: Handle | None, log: calls.Log | None) -> Handle:
+        number = calls.prog_load(
+            prog_type=step.type,
+            insns=code,
+            license=step.license,
+            name=step.kernel_name.encode(),
+            flags=step.flags,
+            kern_version=step.kernel_version,
+            expected_attach_type=step.expected_attach_type or 0,
+            btf_fd=btf.number if btf is not None else 0,
+            func_info=step.func_info if btf is not None else b"",
+            func_info_rec_size=step.func_info_record_size if btf is not None else 0,
+            line_info=step.line_info if btf is not None else b"",
+            line_info_rec_size=step.line_info_record_size if btf is not None else 0,
+            log=log,
+        )
+        return Fd(number, f"program '{step.name}'")
+
+    def bind_map(self, program: Handle, handle: Handle) -> None:
+        try:
+            calls.prog_bind_map(prog_fd=program.number, map_fd=handle.number)
+        except OSError as error:
+            raise kernel_error("bind map", "", error) from error
+
+    def open_pinned(self, path: str) -> Handle | None:
+        try:
+            return Fd(objects.obj_get(path.encode()), f"map pinned at {path}")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise kernel_error("open pinned map", path, error) from error
+
+    def pin(self, path: str, handle: Handle) -> None:
+        try:
+            objects.obj_pin(handle.number, path.encode())
+        except OSError as error:
+            raise kernel_error("pin map", path, error) from error
+
+    def unpin(self, path: str) -> None:
+        from os import unlink
+
+        try:
+            unlink(path)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise kernel_error("unpin map", path, error) from error
+
+    def map_facts(self, handle: Handle) -> MapFacts:
+        info = objects.map_info(handle.number)
+        return MapFacts(info.type, info.key_size, info.value_size, info.max_entries, info.map_flags, info.map_extra)
+
+
+def _refusal(step: LoadProgram, error: OSError, log: str, line_of: LineOf) -> KernelError:
+    """The error for a program that was refused: the verifier's if it said anything, else the kernel's."""
+    if not log.strip():
+        return kernel_error("load program", step.name, error, program_type=step.type)
+    from purebpf.live.verifier import explain
+
+    verdict = explain(log, line_of)
+    return VerifierError(
+        step.name,
+        error.errno or 0,
+        program_type=step.type.name.lower(),
+        log=log,
+        complaint=verdict.complaint,
+        source=verdict.source,
+        insn=verdict.insn,
+        remedy="; ".join(verdict.hints),
+    )

@@ -1,0 +1,225 @@
+"""The stage `execute`: a plan is carried out on a kernel.
+
+Rules: either every step succeeds, or nothing that a step made is left: every handle is closed and every pin that
+was made here is removed, in reverse order, whatever failed. Handles of a finished load belong to the caller.
+
+Two refusals are no failures, as with libbpf: a kernel that does not take the object's types gets programs and
+maps without them, and a map whose type ids are refused is created once more without them.
+"""
+
+import errno
+import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import cache
+
+from purebpf.btf import Btf, InfoSection, line_infos
+from purebpf.errors import KernelError, NotPermitted
+from purebpf.live.kernel import Handle, Kernel, MapFacts
+from purebpf.plan.steps import (
+    BindMap,
+    CreateMap,
+    FreezeMap,
+    LoadBtf,
+    LoadPlan,
+    LoadProgram,
+    SetInnerMap,
+    SetProgram,
+    SetValue,
+    Step,
+)
+from purebpf.uapi import MapType
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a plan made: one handle each, closed by the caller."""
+
+    btf: Handle | None = None
+    maps: dict[str, Handle] = field(default_factory=dict)
+    programs: dict[str, Handle] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Close every handle."""
+        for handle in (*self.programs.values(), *self.maps.values(), self.btf):
+            if handle is not None:
+                handle.close()
+
+
+def execute(plan: LoadPlan, kernel: Kernel, *, log: logging.Logger | None = None) -> Loaded:
+    """Carry `plan` out. Either every step succeeds, or nothing it made is left."""
+    log = log if log is not None else logging.getLogger("purebpf")
+    loading = _Loading(plan, kernel, log)
+    with loading.undo:
+        for step in plan.steps:
+            loading.perform(step)
+        loading.undo.pop_all()
+    return loading.loaded
+
+
+class _Loading:
+    """One load while it lasts."""
+
+    def __init__(self, plan: LoadPlan, kernel: Kernel, log: logging.Logger) -> None:
+        self.kernel = kernel
+        self.loaded = Loaded()
+        self.undo = ExitStack()
+        self._btf = plan.spec.btf
+        self._byteorder = plan.spec.byteorder
+        self._log = log
+        self._chatty = log.isEnabledFor(logging.DEBUG)
+
+    def perform(self, step: Step) -> None:
+        match step:
+            case LoadBtf():
+                self._load_btf(step)
+            case CreateMap():
+                self.loaded.maps[step.name] = handle = self._open_or_create(step)
+                self._note("map '%s': fd %d", step.name, handle)
+            case SetValue():
+                self.kernel.update_map(step.map, self.loaded.maps[step.map], step.key, step.value)
+            case SetInnerMap():
+                self._set_slot(step.map, step.index, self.loaded.maps[step.inner])
+            case FreezeMap():
+                self.kernel.freeze_map(step.map, self.loaded.maps[step.map])
+            case LoadProgram():
+                self.loaded.programs[step.name] = handle = self._load_program(step)
+                self._note("program '%s': fd %d", step.name, handle)
+            case BindMap():
+                self.kernel.bind_map(self.loaded.programs[step.program], self.loaded.maps[step.map])
+            case SetProgram():
+                self._set_slot(step.map, step.index, self.loaded.programs[step.program])
+
+    def _note(self, text: str, name: str, handle: Handle) -> None:
+        if self._chatty:
+            self._log.debug(text, name, handle.number)
+
+    def _keep(self, handle: Handle) -> Handle:
+        self.undo.callback(handle.close)
+        return handle
+
+    def _load_btf(self, step: LoadBtf) -> None:
+        try:
+            self.loaded.btf = self._keep(self.kernel.load_btf(step))
+        except NotPermitted:
+            raise
+        except KernelError as error:
+            self._log.info("%s; going on without type information", error)
+
+    def _open_or_create(self, step: CreateMap) -> Handle:
+        if step.pin_path is None:
+            return self._keep(self._create_map(step))
+        found = self.kernel.open_pinned(step.pin_path)
+        if found is not None:
+            return self._checked(step, self._keep(found))
+        handle = self._keep(self._create_map(step))
+        try:
+            self.kernel.pin(step.pin_path, handle)
+        except KernelError as error:
+            if error.errno != errno.EEXIST:
+                raise
+            # Another process was quicker: its map is the one to share.
+            found = self.kernel.open_pinned(step.pin_path)
+            if found is None:
+                raise
+            return self._checked(step, self._keep(found))
+        self.undo.callback(self.kernel.unpin, step.pin_path)
+        return handle
+
+    def _checked(self, step: CreateMap, found: Handle) -> Handle:
+        """The pinned map, if it is like the declared one."""
+        actual = self.kernel.map_facts(found)
+        declared = MapFacts(
+            int(step.type), step.key_size, step.value_size, step.max_entries, step.flags, step.map_extra
+        )
+        differing = [
+            f"{name}: pinned {getattr(actual, name)}, declared {getattr(declared, name)}"
+            for name in MapFacts.__dataclass_fields__
+            if getattr(actual, name) != getattr(declared, name)
+        ]
+        if differing:
+            raise KernelError(
+                "reuse pinned map",
+                step.name,
+                errno.EINVAL,
+                reason=f"the map at {step.pin_path} is not like the declared one",
+                evidence=differing,
+                remedy=f"remove it (rm {step.pin_path}), or change the declaration",
+            )
+        return found
+
+    def _create_map(self, step: CreateMap) -> Handle:
+        if step.inner is None:
+            return self._try_create(step, None)
+        inner = self._try_create(step.inner, None)
+        try:
+            return self._try_create(step, inner)
+        finally:
+            # The kernel has copied what it needs of the template.
+            inner.close()
+
+    def _try_create(self, step: CreateMap, inner: Handle | None) -> Handle:
+        typed = bool(step.key_type or step.value_type)
+        btf = self.loaded.btf if typed else None
+        try:
+            return self.kernel.create_map(step, btf=btf, inner=inner)
+        except NotPermitted:
+            raise
+        except KernelError as error:
+            if btf is None:
+                raise _with_advice(error, step) from error.__cause__
+            self._log.info("%s; trying without its type ids", error)
+        try:
+            return self.kernel.create_map(step, btf=None, inner=inner)
+        except KernelError as error:
+            raise _with_advice(error, step) from error.__cause__
+
+    def _set_slot(self, name: str, index: int, item: Handle) -> None:
+        key, value = index.to_bytes(4, self._byteorder), item.number.to_bytes(4, self._byteorder)
+        self.kernel.update_map(name, self.loaded.maps[name], key, value)
+
+    def _load_program(self, step: LoadProgram) -> Handle:
+        code = bytearray(step.code)
+        for slot in step.slots:
+            at = slot.insn * 8 + 4
+            code[at : at + 4] = self.loaded.maps[slot.map].number.to_bytes(4, self._byteorder)
+        lines = cache(lambda: _lines(step, self._btf))
+        return self._keep(
+            self.kernel.load_program(
+                step, bytes(code), btf=self.loaded.btf, line_of=lambda insn: _line_at(lines(), insn)
+            )
+        )
+
+
+def _with_advice(error: KernelError, step: CreateMap) -> KernelError:
+    """The error with the commonest mistake of a map's declaration, where the errno fits."""
+    if error.errno == errno.EINVAL and not error.evidence:
+        kind = step.type.name.lower() if isinstance(step.type, MapType) else f"type {step.type}"
+        error.evidence = (
+            f"{kind}: key {step.key_size} bytes, value {step.value_size} bytes, max_entries {step.max_entries}, "
+            f"flags {step.flags:#x}, map_extra {step.map_extra:#x}",
+        )
+        if not isinstance(step.type, MapType):
+            error.remedy = "this kernel may not know the map type"
+        elif not step.max_entries:
+            error.remedy = "set max_entries: most map types need it"
+    elif error.errno == errno.E2BIG:
+        error.remedy = error.remedy or "the kernel limits max_entries and the size of keys and values"
+    return error
+
+
+Lines = Mapping[int, str]
+
+
+def _lines(step: LoadProgram, btf: Btf | None) -> Lines:
+    """Instruction -> 'file:line  text' for every instruction at which a line of the source begins."""
+    if btf is None or not step.line_info:
+        return {}
+    infos = line_infos(InfoSection(step.line_info_record_size, step.line_info), btf)
+    return {info.insn_offset: f"{info.file.rpartition('/')[2]}:{info.line}  {info.text.strip()}" for info in infos}
+
+
+def _line_at(lines: Lines, insn: int) -> str | None:
+    begin = max((start for start in lines if start <= insn), default=None)
+    return lines[begin] if begin is not None else None

@@ -1,0 +1,182 @@
+"""A loaded object: its maps, programs, variables and links, owned together.
+
+Rules: whoever loads an object closes it (it is a context manager); closing detaches its links first, then closes
+programs and maps. Maps and variables are opened the first time they are asked for.
+"""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from purebpf.errors import AttachTargetError, BpfError
+from purebpf.live.links import Links
+from purebpf.live.loader import Loaded
+from purebpf.live.program import Program
+from purebpf.plan.steps import LoadPlan
+from purebpf.spec.edit import named
+from purebpf.spec.model import MapOrigin, ObjectSpec
+from purebpf.syscall.fd import Fd
+
+if TYPE_CHECKING:
+    from purebpf.live.maps import Map
+    from purebpf.live.variables import Variables
+
+_Item = TypeVar("_Item")
+
+
+class _Lazy(Mapping[str, _Item]):
+    """A mapping whose items are made when first asked for; an unknown name tells the near ones."""
+
+    def __init__(self, kind: str, names: Mapping[str, Any], make: Callable[[str], _Item]) -> None:
+        self._kind = kind
+        self._names = names
+        self._make = make
+        self._made: dict[str, _Item] = {}
+
+    def __getitem__(self, name: str) -> _Item:
+        item = self._made.get(name)
+        if item is None:
+            if name not in self._names:
+                try:
+                    named(self._kind, name, self._names)
+                except ValueError as error:
+                    raise KeyError(str(error)) from None
+            item = self._made[name] = self._make(name)
+        return item
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def made(self) -> list[_Item]:
+        """The items that exist."""
+        return list(self._made.values())
+
+    def __repr__(self) -> str:
+        return f"<{self._kind}s {', '.join(self._names)}>"
+
+
+class BpfObject:
+    """An object in the kernel. Made by `purebpf.load`."""
+
+    def __init__(self, plan: LoadPlan, loaded: Loaded, possible_cpus: int) -> None:
+        self.plan = plan
+        self.links = Links()
+        self._loaded = loaded
+        self._cpus = possible_cpus
+        self._closed = False
+        self._variables: Variables | None = None
+        self.maps: Mapping[str, Map] = _Lazy("map", loaded.maps, self._open_map)
+        specs, steps = plan.spec.programs, {step.name: step for step in plan.programs()}
+        self.programs: Mapping[str, Program] = _Lazy(
+            "program", loaded.programs, lambda name: Program(_fd(loaded.programs[name]), specs[name], steps[name])
+        )
+
+    @property
+    def spec(self) -> ObjectSpec:
+        """What it was loaded from."""
+        return self.plan.spec
+
+    @property
+    def name(self) -> str:
+        """The object's name."""
+        return self.spec.name
+
+    def _open_map(self, name: str) -> "Map":
+        from purebpf.live.maps import open_map
+
+        return open_map(_fd(self._loaded.maps[name]), self.spec.maps[name], self.spec.btf, cpus=self._cpus)
+
+    @property
+    def variables(self) -> "Variables":
+        """Its global variables, live: reading and writing goes to the memory that the programs use."""
+        if self._variables is None:
+            from purebpf.live.images import open_images
+            from purebpf.live.variables import Variables
+
+            data = {name: m for name, m in self.spec.maps.items() if m.origin is MapOrigin.DATA}
+            handles = {name: _fd(self._loaded.maps[name]) for name in data if name in self._loaded.maps}
+            images = open_images(data, handles)
+            self._variables = Variables(self.spec.variables, self.spec.btf, images)
+        return self._variables
+
+    def attach(self, *names: str, **options: Any) -> Links:
+        """Attach programs by their section names; all that name a place, or those named here.
+
+        Either all are attached or none. The links belong to the object, which detaches them when it is closed;
+        the result is a context manager that detaches them earlier.
+        """
+        programs = [self.programs[name] for name in names] if names else self._attachable()
+        if not programs:
+            raise AttachTargetError(
+                f"no program of '{self.name}' has a section name that says where to attach it",
+                remedy="attach programs one by one: obj.programs[name].attach(...)",
+            )
+        new = Links()
+        try:
+            for program in programs:
+                new.add(program.name, program.attach(**options))
+        except BaseException:
+            new.close()
+            raise
+        for name in list(new):
+            self.links.add(name, new[name])
+        return self.links
+
+    def _attachable(self) -> list[Program]:
+        definitions = ((program, program.spec.definition) for program in self.programs.values())
+        return [
+            program
+            for program, definition in definitions
+            if definition is not None and definition.auto_attach and program.spec.attach_to
+        ]
+
+    def close(self) -> None:
+        """Detach its links and close everything; twice is fine."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self.links.close()
+        finally:
+            if self._variables is not None:
+                self._variables.close()
+            for item in _made(self.maps):
+                item.close()
+            self._loaded.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not getattr(self, "_closed", True):
+            warnings.warn(f"object '{self.name}' was never closed", ResourceWarning, source=self, stacklevel=2)
+            self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self.maps)} maps, {len(self.programs)} programs"
+        return f"<BpfObject '{self.name}': {state}>"
+
+
+def _fd(handle: object) -> Fd:
+    """The handle as a real fd: live objects exist only on a kernel that gives them."""
+    if not isinstance(handle, Fd):
+        raise BpfError(f"{handle!r} is no file descriptor: the plan was carried out on a kernel that is not real")
+    return handle
+
+
+def _made(mapping: Mapping[str, _Item]) -> list[_Item]:
+    return mapping.made() if isinstance(mapping, _Lazy) else list(mapping.values())
