@@ -76,6 +76,10 @@ _HINTS: tuple[tuple[str, str], ...] = (
         "some instructions cannot be reached from the entry: remove them or fix the jump before them",
     ),
     (
+        r"jump out of range|last insn is not an exit|jump into the middle|invalid jump",
+        "the code is cut or joined wrongly: every path must end in exit, and every jump must land inside the function",
+    ),
+    (
         r"At program exit the register R0|should have been in",
         "the return value must be one that this program type allows",
     ),
