@@ -152,11 +152,10 @@ def print_table(results: Sequence[Result]) -> None:
         return
     table = Table()
     for heading in _HEADINGS:
-        table.add_column(heading, no_wrap=True)
+        table.add_column(heading, no_wrap=heading != _HEADINGS[0])
     for row in rows:
         table.add_row(*row, style="" if row[-1] == "yes" else "bold red")
-    console = Console()
-    console.print(table, width=max(console.width, 120), crop=False)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

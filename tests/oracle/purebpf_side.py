@@ -41,6 +41,7 @@ from purebpf.spec.model import (
     SubprogramCall,
 )
 from purebpf.uapi import MapType, ProgramType
+from purebpf.units import ByteOrder
 
 Record = dict[str, Any]
 
@@ -67,15 +68,12 @@ def prepare(path: Path) -> Prepared:
         return Prepared(spec, None, left_out)
     programs = {name: replace(program, autoload=name not in left_out) for name, program in spec.programs.items()}
     reachable = replace(spec, programs=MappingProxyType(programs), maps=MappingProxyType(_without(spec, left_out)))
-    return Prepared(spec, plan_object(reachable, _target()), left_out)
+    return Prepared(spec, plan_object(reachable, _target(spec.byteorder)), left_out)
 
 
 @cache
-def _target() -> Target:
-    return Target(
-        name="everything", release="", kernel_version=running_version(), byteorder="little",
-        possible_cpus=len(possible_cpus()),
-    )  # fmt: skip
+def _target(byteorder: ByteOrder) -> Target:
+    return Target("everything", "", running_version(), byteorder, possible_cpus=len(possible_cpus()))
 
 
 def _without(spec: ObjectSpec, left_out: dict[str, str]) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from purebpf.plan.steps import LoadPlan
 from purebpf.plan.target import Target
 from tests.oracle.corpus import SOURCES
 
-# Not `isa`, whose byte swaps are other instructions on purpose, nor `minimal_legacy`, which writes its text to the stack in
-# words.
+# Not `isa`, whose byte swaps are other instructions on purpose, nor `minimal_legacy`, which writes a text to its stack
+# in words.
 TWINS = ("execs", "globals", "kprobe", "maps", "map_in_map", "minimal", "subprogs", "tailcall")
 
 

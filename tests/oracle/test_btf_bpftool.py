@@ -1,0 +1,235 @@
+"""Every type as bpftool, pahole and clang see it, in the running kernel's BTF and in the objects of bpf/built.
+
+bpftool's JSON dump says each field of each record; pahole the size of each struct; clang, given bpftool's header
+beside purebpf's declarations, where each member lies.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from collections import Counter
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from purebpf.btf import (
+    Array,
+    Btf,
+    BtfType,
+    Const,
+    DataSection,
+    DeclTag,
+    Enum,
+    Float,
+    Forward,
+    Function,
+    FunctionProto,
+    Int,
+    Kind,
+    Member,
+    Pointer,
+    Restrict,
+    Struct,
+    Typedef,
+    TypeTag,
+    Union,
+    Variable,
+    Volatile,
+    align_of,
+    declare,
+    size_of,
+)
+from purebpf.elf import read_elf
+
+VMLINUX = Path("/sys/kernel/btf/vmlinux")
+BUILT = sorted((Path(__file__).resolve().parents[2] / "bpf" / "built").glob("*.o"))
+FUNCTION_LINKAGE = ("static", "global", "extern")
+VARIABLE_LINKAGE = ("static", "global", "extern")
+DECLARED_STRUCTS = 3000
+
+Json = dict[str, Any]
+
+needs_vmlinux = pytest.mark.skipif(not VMLINUX.exists(), reason="the running kernel has no BTF")
+
+
+@cache
+def vmlinux() -> Btf:
+    return Btf.parse(VMLINUX.read_bytes(), name=str(VMLINUX))
+
+
+def run(tool: str, *arguments: str | Path, stdin: str | None = None) -> str:
+    path = shutil.which(tool)
+    if path is None:
+        pytest.skip(f"{tool} is not installed")
+    done = subprocess.run([path, *arguments], capture_output=True, text=True, input=stdin, check=False)
+    assert done.returncode == 0, f"{tool}: {done.stderr[-4000:]}"
+    return done.stdout
+
+
+def dumped(path: Path) -> list[Json]:
+    types: list[Json] = json.loads(run("bpftool", "btf", "dump", "file", path, "format", "raw", "-j"))["types"]
+    return types
+
+
+def as_bpftool_has_it(type_id: int, kind: BtfType) -> Json:
+    head: Json = {"id": type_id, "kind": "", "name": kind.name or "(anon)"}
+    match kind:
+        case Int():
+            encodings = [(kind.signed, "SIGNED"), (kind.char, "CHAR"), (kind.boolean, "BOOL")]
+            encoding = next((name for flag, name in encodings if flag), "(none)")
+            bits = {"size": kind.size, "bits_offset": kind.bit_offset, "nr_bits": kind.bits}
+            return head | {"kind": "INT"} | bits | {"encoding": encoding}
+        case Pointer(target=target):
+            return head | {"kind": "PTR", "type_id": target}
+        case Array():
+            sizes = {"type_id": kind.element, "index_type_id": kind.index, "nr_elems": kind.count}
+            return head | {"kind": "ARRAY"} | sizes
+        case Struct() | Union():
+            members = [member_as_bpftool_has_it(member, kind.kind_flag) for member in kind.members]
+            name = type(kind).__name__.upper()
+            return head | {"kind": name, "size": kind.size, "vlen": len(members), "members": members}
+        case Enum():
+            values = [{"name": each.name, "val": each.value} for each in kind.enumerators]
+            name, encoding = "ENUM64" if kind.wide else "ENUM", "SIGNED" if kind.signed else "UNSIGNED"
+            sizes = {"size": kind.size, "vlen": len(values)}
+            return head | {"kind": name, "encoding": encoding} | sizes | {"values": values}
+        case Forward(is_union=is_union):
+            return head | {"kind": "FWD", "fwd_kind": "union" if is_union else "struct"}
+        case Typedef() | Volatile() | Const() | Restrict():
+            return head | {"kind": type(kind).__name__.upper(), "type_id": kind.type}
+    return rarer_as_bpftool_has_it(head, kind)
+
+
+def rarer_as_bpftool_has_it(head: Json, kind: BtfType) -> Json:
+    match kind:
+        case Function():
+            return head | {"kind": "FUNC", "type_id": kind.type, "linkage": FUNCTION_LINKAGE[kind.linkage]}
+        case FunctionProto():
+            parameters = [{"name": each.name or "(anon)", "type_id": each.type} for each in kind.parameters]
+            vlen = {"ret_type_id": kind.return_type, "vlen": len(parameters)}
+            return head | {"kind": "FUNC_PROTO"} | vlen | {"params": parameters}
+        case Variable():
+            return head | {"kind": "VAR", "type_id": kind.type, "linkage": VARIABLE_LINKAGE[kind.linkage]}
+        case DataSection():
+            places = [{"type_id": each.type, "offset": each.offset, "size": each.size} for each in kind.variables]
+            return head | {"kind": "DATASEC", "size": kind.size, "vlen": len(places), "vars": places}
+        case Float():
+            return head | {"kind": "FLOAT", "size": kind.size}
+        case DeclTag():
+            return head | {"kind": "DECL_TAG", "type_id": kind.type, "component_idx": kind.component}
+        case TypeTag():
+            return head | {"kind": "TYPE_TAG", "type_id": kind.type}
+    raise AssertionError(f"bpftool has no word for {kind}")
+
+
+def member_as_bpftool_has_it(member: Member, kind_flag: bool) -> Json:
+    said: Json = {"name": member.name or "(anon)", "type_id": member.type, "bits_offset": member.bit_offset}
+    return said | {"bitfield_size": member.bitfield_size} if member.bitfield_size else said
+
+
+def assert_equal_types(btf: Btf, expected: list[Json]) -> None:
+    assert len(btf) - 1 == len(expected)
+    for type_id, theirs in enumerate(expected, 1):
+        ours = as_bpftool_has_it(type_id, btf[type_id])
+        assert ours == theirs
+
+
+@needs_vmlinux
+def test_every_type_of_the_running_kernel_equals_bpftools_dump() -> None:
+    expected = dumped(VMLINUX)
+    assert_equal_types(vmlinux(), expected)
+
+
+@needs_vmlinux
+def test_names_and_kinds_read_without_building_equal_bpftools() -> None:
+    btf = vmlinux()
+    for theirs in dumped(VMLINUX):
+        assert btf.name_of(theirs["id"]) == theirs["name"].replace("(anon)", "")
+        assert Kind(btf.kind(theirs["id"])).name == theirs["kind"]
+
+
+@pytest.mark.parametrize("path", BUILT, ids=lambda path: path.name)
+def test_every_type_of_an_object_equals_bpftools_dump(path: Path) -> None:
+    section = read_elf(path).section(".BTF")
+    if section is None:
+        return
+    btf = Btf.parse(section.data, name=path.name)
+    if btf.byteorder == "big":
+        pytest.xfail("bpftool 7.1 swaps ELF BTF of the other byte order in place and reads it as its own")
+    assert_equal_types(btf, dumped(path))
+
+
+@needs_vmlinux
+def test_find_gives_the_ids_that_bpftool_lists_for_a_name() -> None:
+    btf = vmlinux()
+    by_name: dict[str, list[int]] = {}
+    for theirs in dumped(VMLINUX):
+        by_name.setdefault(theirs["name"], []).append(theirs["id"])
+    by_name.pop("(anon)")
+    names = sorted(by_name)
+    for name in names[:: len(names) // 200]:
+        assert list(btf.find(name)) == by_name[name]
+    assert btf.find("no type has this name") == ()
+
+
+@needs_vmlinux
+def test_struct_sizes_equal_paholes() -> None:
+    btf = vmlinux()
+    listed = run("pahole", "-F", "btf", "--sizes", VMLINUX).splitlines()
+    theirs = {name: int(size) for name, size, _ in (line.split("\t") for line in listed)}
+    ids = btf.ids_of(Kind.STRUCT)
+    names = Counter(btf.name_of(type_id) for type_id in ids)
+    ours = {btf.name_of(type_id): size_of(btf, type_id) for type_id in ids if names[btf.name_of(type_id)] == 1}
+    shared = theirs.keys() & ours.keys()
+    assert {name: ours[name] for name in shared} == {name: theirs[name] for name in shared}
+    assert len(shared) > len(theirs) // 2
+
+
+def sampled_structs(btf: Btf) -> Iterator[tuple[int, str, str]]:
+    """Id, name and declaration of named structs and unions that have no second of their name.
+
+    What declares enumerators inside cannot stand beside a header that declares them too.
+    """
+    ids = btf.ids_of(Kind.STRUCT, Kind.UNION)
+    for type_id in ids[:: max(1, len(ids) // DECLARED_STRUCTS)]:
+        name = btf.name_of(type_id)
+        if not name or len(btf.find(name)) > 1:
+            continue
+        text = declare(btf, type_id)
+        if not re.search(r"\benum \w*\s*{", text):
+            yield type_id, name, text
+
+
+def assertions(btf: Btf, type_id: int, name: str, text: str) -> str:
+    """The declaration under another name, and what must hold of it and of bpftool's."""
+    kind = btf[type_id]
+    assert isinstance(kind, Struct | Union)
+    word = "struct" if isinstance(kind, Struct) else "union"
+    ours, theirs = f"{word} purebpf_{name}", f"{word} {name}"
+    lines = [text.replace(theirs, ours, 1), f'_Static_assert(sizeof({ours}) == {size_of(btf, type_id)}, "{name}");']
+    lines.append(f'_Static_assert(sizeof({theirs}) == {size_of(btf, type_id)}, "{name} of bpftool");')
+    for member in kind.members:
+        if member.name and not member.bitfield_size:
+            place = f"__builtin_offsetof({ours}, {member.name})"
+            lines.append(f'_Static_assert({place} == {member.bit_offset // 8}, "{name}.{member.name}");')
+    if align_of(btf, type_id) > 1:
+        lines.append(f'_Static_assert(_Alignof({ours}) == {align_of(btf, type_id)}, "alignment of {name}");')
+    return "\n".join(lines)
+
+
+@needs_vmlinux
+def test_clang_lays_declarations_out_as_the_btf_says(tmp_path: Path) -> None:
+    btf = vmlinux()
+    header = tmp_path / "vmlinux.h"
+    header.write_text(run("bpftool", "btf", "dump", "file", VMLINUX, "format", "c"))
+    checks = [assertions(btf, *each) for each in sampled_structs(btf)]
+    assert len(checks) > 1000
+    source = tmp_path / "layout.c"
+    source.write_text('#include "vmlinux.h"\n' + "\n".join(checks))
+    run("clang-19", "-target", "bpf", "-fsyntax-only", "-Wno-everything", "-ferror-limit=20", source)
