@@ -1,1 +1,31 @@
+"""Programs on hooks: a file a hook, each with one `attach_...` call that gives a `Link`."""
 
+from purebpf.live.link.base import AttachableProgram, Link, LinkInfo, read_link_info
+from purebpf.live.link.events import EventLink, Mode
+from purebpf.live.link.kprobe import attach_kprobe
+from purebpf.live.link.perf_event import PerfEvent, attach_perf_event
+from purebpf.live.link.raw_tracepoint import attach_raw_tracepoint
+from purebpf.live.link.sections import attach_by_section
+from purebpf.live.link.socket_filter import SocketLink, attach_socket
+from purebpf.live.link.tracepoint import attach_tracepoint
+from purebpf.live.link.uprobe import attach_uprobe
+from purebpf.live.link.xdp import attach_xdp
+
+__all__ = [
+    "AttachableProgram",
+    "EventLink",
+    "Link",
+    "LinkInfo",
+    "Mode",
+    "PerfEvent",
+    "SocketLink",
+    "attach_by_section",
+    "attach_kprobe",
+    "attach_perf_event",
+    "attach_raw_tracepoint",
+    "attach_socket",
+    "attach_tracepoint",
+    "attach_uprobe",
+    "attach_xdp",
+    "read_link_info",
+]
