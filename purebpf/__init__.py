@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from purebpf.api import Attached, attached, load, open, plan
+    from purebpf.api import Attached, attached, load, open, plan  # noqa: A004 (used as purebpf.open)
     from purebpf.errors import (
         AttachTargetError,
         BpfError,

@@ -8,7 +8,7 @@ writing) are imported when first named.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from purebpf.btf.edits import with_data_sections, with_static_functions
+from purebpf.btf.edits import with_data_sections, with_static_functions, with_static_variables
 from purebpf.btf.ext import BtfExt, CoreKind, CoreRelocation, InfoSection, LineInfo, line_infos
 from purebpf.btf.kinds import Scan
 from purebpf.btf.layout import align_of, size_of
@@ -46,10 +46,9 @@ from purebpf.btf.types import (
 from purebpf.errors import BtfError
 
 if TYPE_CHECKING:
+    from purebpf.btf.codec import codec_for
     from purebpf.btf.decl import declare, type_name
     from purebpf.btf.writer import BtfExtWriter, BtfWriter, rewrite, without_layout
-
-    from purebpf.btf.codec import codec_for
 
 _LATER = {
     "BtfExtWriter": "purebpf.btf.writer",
@@ -110,6 +109,7 @@ __all__ = [
     "type_name",
     "with_data_sections",
     "with_static_functions",
+    "with_static_variables",
     "without_layout",
 ]
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from struct import Struct as Format
 
 from purebpf.btf.reader import Btf
-from purebpf.btf.types import DataSection, Function, Kind, Linkage, SectionVariable
+from purebpf.btf.types import DataSection, Function, Kind, Linkage, SectionVariable, Variable
 
 _WORD = {"little": Format("<I"), "big": Format(">I")}
 _THREE_WORDS = {"little": Format("<III"), "big": Format(">III")}
@@ -59,6 +59,20 @@ def with_static_functions(btf: Btf, names: Collection[str]) -> Btf:
             info = _WORD[btf.byteorder].pack(Kind.FUNC << 24 | Linkage.STATIC)
             edits.append((btf.offset_of(type_id) + 4, info))
             changed.append(type_id)
+    return btf.with_edits(edits, changed) if changed else btf
+
+
+def with_static_variables(btf: Btf, names: Collection[str]) -> Btf:
+    """`btf` with the variables of those names made static, as a linker sees hidden ones."""
+    edits: list[tuple[int, bytes]] = []
+    changed = []
+    for name in names:
+        for type_id in btf.find(name, Kind.VAR):
+            variable = btf[type_id]
+            assert isinstance(variable, Variable)
+            if type_id >= btf.first_id and variable.linkage == Linkage.GLOBAL:
+                edits.append((btf.offset_of(type_id) + 12, _WORD[btf.byteorder].pack(Linkage.STATIC)))
+                changed.append(type_id)
     return btf.with_edits(edits, changed) if changed else btf
 
 

@@ -215,7 +215,7 @@ def _check_loadable(program: ProgramSpec) -> None:
             f"section name '{program.section}' tells no program type",
             program=program.name,
             evidence=(f"near: {', '.join(near)}",) if near else (),
-            remedy="use a section name of the SEC() table, or spec.with_program_type(name, type)",
+            remedy="use a section name of the SEC() table, or spec.with_program(name, section=...)",
         )
     if program.type == ProgramType.STRUCT_OPS:
         raise PlanError("struct_ops programs are not supported yet", program=program.name)

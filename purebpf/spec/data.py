@@ -9,7 +9,16 @@ DATASEC nor the offsets of global variables: they are taken from the ELF file be
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from purebpf.btf import Btf, DataSection, Kind, Linkage, Variable, with_data_sections, with_static_functions
+from purebpf.btf import (
+    Btf,
+    DataSection,
+    Kind,
+    Linkage,
+    Variable,
+    with_data_sections,
+    with_static_functions,
+    with_static_variables,
+)
 from purebpf.elf import ElfFile, Section, SectionType, Symbol, SymbolBinding, SymbolType, SymbolVisibility
 from purebpf.errors import SpecError
 from purebpf.spec.model import MapOrigin, MapSpec, VariableSpec
@@ -47,9 +56,11 @@ def place_variables(elf: ElfFile, btf: Btf) -> Btf:
         assert isinstance(datasec, DataSection)
         if datasec.size == 0:
             sections[datasec.name] = _placed(elf, btf, datasec, symbols)
-    if sections:
-        btf = with_data_sections(btf, sections)
-    return btf
+        else:
+            # Linked objects have sizes and offsets, but not always in the order the kernel wants.
+            sections[datasec.name] = datasec.size, {}
+    hidden = [symbol.name for symbol in symbols.values() if symbol.visibility in _HIDDEN]
+    return with_static_variables(with_data_sections(btf, sections), hidden)
 
 
 def _placed(elf: ElfFile, btf: Btf, datasec: DataSection, symbols: Mapping[str, Symbol]) -> tuple[int, dict[str, int]]:

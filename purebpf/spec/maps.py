@@ -36,7 +36,7 @@ from purebpf.elf import ElfFile, Section, SymbolType
 from purebpf.errors import SpecError
 from purebpf.spec.model import MapOrigin, MapSpec, Pinning
 from purebpf.uapi import MapType
-from purebpf.units import TypeId
+from purebpf.units import VOID, TypeId
 
 BTF_SECTION: Final = ".maps"
 LEGACY_SECTION: Final = "maps"
@@ -158,8 +158,8 @@ class _Declaration:
     btf: Btf
     is_inner: bool = False
     numbers: dict[str, int] = field(default_factory=dict)
-    key_type: TypeId = TypeId(0)
-    value_type: TypeId = TypeId(0)
+    key_type: TypeId = VOID
+    value_type: TypeId = VOID
     inner: MapSpec | None = None
     values_offset: int | None = None
 
@@ -184,9 +184,9 @@ class _Declaration:
             holder = self.btf[resolve(self.btf, holder.target)]
             if isinstance(holder, Array):
                 return holder.count
-        if isinstance(holder, Enum) and len(holder.enumerators) == 1:
-            return holder.enumerators[0].value & 0xFFFF_FFFF_FFFF_FFFF
-        self.fail(f"has '{member.name}' that is not written with __uint() or __ulong()")
+        if not isinstance(holder, Enum) or len(holder.enumerators) != 1:
+            self.fail(f"has '{member.name}' that is not written with __uint() or __ulong()")
+        return holder.enumerators[0].value & 0xFFFF_FFFF_FFFF_FFFF
 
     def set_number(self, key: str, value: int) -> None:
         known = self.numbers.setdefault(key, value)
