@@ -11,11 +11,6 @@ from typing import Final
 SLOT: Final = 8
 """Bytes of one instruction slot; ldimm64 takes two."""
 
-MAX_REGISTER: Final = 10
-"""r10 is the read-only frame pointer; the field has room for 15."""
-
-FRAME_POINTER: Final = 10
-
 
 class Class(IntEnum):
     """Low three bits of the opcode."""
@@ -37,9 +32,6 @@ class Size(IntEnum):
     H = 0x08
     B = 0x10
     DW = 0x18
-
-
-SIZE_BYTES: Final = {Size.W: 4, Size.H: 2, Size.B: 1, Size.DW: 8}
 
 
 class Mode(IntEnum):
@@ -158,13 +150,11 @@ TO_LE: Final = 0xD4
 TO_BE: Final = 0xDC
 BSWAP: Final = 0xD7
 MOV64_X: Final = 0xBF
-MOV64_K: Final = 0xB7
 
 BINARY_ALU_OPS: Final = tuple(op for op in AluOp if op not in (AluOp.NEG, AluOp.MOV, AluOp.END))
 CONDITIONAL_JUMP_OPS: Final = tuple(
     op for op in JumpOp if op not in (JumpOp.JA, JumpOp.CALL, JumpOp.EXIT, JumpOp.JCOND)
 )
-FETCHING_OPS: Final = (AtomicOp.ADD, AtomicOp.OR, AtomicOp.AND, AtomicOp.XOR)
 
 CONDITIONAL_JUMPS: Final = frozenset(
     cls | op | source for cls in (Class.JMP, Class.JMP32) for op in CONDITIONAL_JUMP_OPS for source in Source
