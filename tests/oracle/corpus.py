@@ -1,8 +1,8 @@
 """The objects on which purebpf and libbpf must agree.
 
 Three kinds: what is checked in under bpf/built, what two compilers make of bpf/*.bpf.c for each version of the
-instruction set, and what Debian ships: the ELF images inside the tools of libbpf-tools, the .o files of xdp-tools
-and libxdp1. An `Origin` is cheap to list; its files are made when a test asks for them, and kept in the cache
+instruction set, and what Debian ships: the ELF images inside the programs of libbpf-tools and xdp-tools, the .o
+files of libxdp1. An `Origin` is cheap to list; its files are made when a test asks for them, and kept in the cache
 (PUREBPF_CACHE, or a folder of this run).
 """
 
@@ -84,7 +84,7 @@ def shipped() -> Iterator[Origin]:
     for package in PACKAGES:
         for path in _files_of(package):
             is_program = path.parent.name in ("bin", "sbin") and not path.is_symlink()
-            if path.suffix == ".o" or (is_program and package == "libbpf-tools"):
+            if path.suffix == ".o" or is_program:
                 yield Origin(f"{package}/{path.name}", path)
 
 
