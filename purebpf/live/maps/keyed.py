@@ -1,0 +1,302 @@
+"""Maps with entries: what hash maps and arrays have in common.
+
+Reading one entry is one system call. `m[key]` for integer keys and values goes straight to the C side, which
+converts them. Whole-map reads (`items`, `values`, `len`) move many entries a call (BPF_MAP_LOOKUP_BATCH, 5.6) and
+fall back to one key after the other where the kernel cannot.
+
+Programs change a map while it is read. Walking key by key, the kernel begins anew when the key it stands on was
+deleted meanwhile; so keys may come twice, others not at all, and a walk ends after `max_entries` keys at the latest.
+"""
+
+import errno
+from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
+from typing import Any, TypeVar, cast
+
+from purebpf.btf.codec.misfit import Misfit
+from purebpf.errors import KernelError
+from purebpf.host.permissions import kernel_error
+from purebpf.live.maps.base import Map, MapShape, entries_of
+from purebpf.live.maps.codecs import BYTES, RawCodec, ValueCodec, integer_kind
+from purebpf.syscall.fd import Fd
+from purebpf.uapi import BPF_EXIST, BPF_NOEXIST, Command, MapType
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+# Entries moved by one batch call: 4096 cost 4% more an entry than 65536, and a sixteenth of the memory.
+BATCH = 4096
+
+# A map without batch operations: EINVAL or (since 5.x, an errno that is no user-space one) ENOTSUPP.
+ENOTSUPP = 524
+_NO_BATCH = frozenset({errno.EINVAL, ENOTSUPP, errno.EOPNOTSUPP, errno.EPERM})
+
+# Kinds whose updates wait for something in the kernel: the GIL is released around their calls.
+_WAITING = frozenset(
+    {MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS, MapType.PROG_ARRAY, MapType.STRUCT_OPS, MapType.SOCKMAP}
+    | {MapType.SOCKHASH, MapType.PERF_EVENT_ARRAY, MapType.DEVMAP, MapType.DEVMAP_HASH, MapType.CPUMAP}
+)
+
+_MISSING = object()
+
+
+class KeyedMap(Map, MutableMapping[K, V]):
+    """A map used as a dict. Made by `open_map`."""
+
+    def __init__(self, fd: Fd, shape: MapShape, key_codec: ValueCodec, value_codec: ValueCodec) -> None:
+        super().__init__(fd, shape)
+        self.key_codec = key_codec
+        self.value_codec = value_codec
+        key_kind, value_kind = integer_kind(key_codec), integer_kind(value_codec)
+        self._plain_keys = key_kind != BYTES or isinstance(key_codec, RawCodec)
+        self._plain_values = value_kind != BYTES or isinstance(value_codec, RawCodec)
+        self._decode_value = value_codec.decode
+        self._entries = entries_of(
+            fd, shape, value_codec.size, key_kind=key_kind, value_kind=value_kind, waits=shape.type in _WAITING
+        )
+        self._lookup = self._entries.lookup
+        self._raw: KeyedMap[Any, Any] | None = None
+        self._owner: KeyedMap[Any, Any] | None = None
+
+    # ------------------------------------------------------------ one entry
+
+    def __getitem__(self, key: K) -> V:
+        try:
+            value = self._lookup(key if self._plain_keys else self._encode_key(key))  # type: ignore[arg-type]
+        except OSError as error:
+            raise self._refused("read", error) from error
+        if value is None:
+            raise self._missing(key)
+        return cast(V, value if self._plain_values else self._decode_value(value))
+
+    def get(self, key: K, default: Any = None) -> Any:
+        """The value of `key`, or `default`: a missing key costs no exception here."""
+        try:
+            value = self._lookup(key if self._plain_keys else self._encode_key(key))  # type: ignore[arg-type]
+        except OSError as error:
+            raise self._refused("read", error) from error
+        if value is None:
+            return default
+        return value if self._plain_values else self._decode_value(value)
+
+    def __contains__(self, key: object) -> bool:
+        return self.get(cast(K, key), _MISSING) is not _MISSING
+
+    def __setitem__(self, key: K, value: V) -> None:
+        self._store(key, value, 0)
+
+    def insert(self, key: K, value: V) -> None:
+        """Set a key that must be new: FileExistsError if it is there, as one step."""
+        self._store(key, value, BPF_NOEXIST)
+
+    def replace(self, key: K, value: V) -> None:
+        """Set a key that must be there: KeyError if it is not, as one step."""
+        self._store(key, value, BPF_EXIST)
+
+    def __delitem__(self, key: K) -> None:
+        try:
+            self._entries.delete(key if self._plain_keys else self._encode_key(key))  # type: ignore[arg-type]
+        except FileNotFoundError:
+            raise self._missing(key) from None
+        except OSError as error:
+            raise self._refused("delete an entry of", error) from error
+
+    def pop(self, key: K, default: Any = _MISSING) -> Any:
+        """Take an entry out and give its value; one step in the kernel where it can (hash maps: 5.14)."""
+        raw_key = key if self._plain_keys else self._encode_key(key)
+        try:
+            value = self._entries.lookup_and_delete(raw_key)  # type: ignore[arg-type]
+        except OSError as error:
+            if error.errno not in _NO_BATCH:
+                raise self._refused("take an entry out of", error) from error
+            value = self._lookup(raw_key)  # type: ignore[arg-type]
+            if value is not None:
+                try:
+                    self._entries.delete(raw_key)  # type: ignore[arg-type]
+                except FileNotFoundError:
+                    value = None
+        if value is not None:
+            return value if self._plain_values else self._decode_value(value)
+        if default is _MISSING:
+            raise self._missing(key)
+        return default
+
+    def _store(self, key: K, value: V, flags: int) -> None:
+        raw_key = key if self._plain_keys else self._encode_key(key)
+        raw_value = value if self._plain_values else self._encode_value(value)
+        try:
+            self._entries.update(raw_key, raw_value, flags)  # type: ignore[arg-type]
+        except OSError as error:
+            raise self._not_stored(key, error) from error
+
+    def _not_stored(self, key: K, error: OSError) -> Exception:
+        match error.errno:
+            case errno.E2BIG if not self._holds(key):
+                return self._full(key)
+            case errno.ENOENT:
+                return self._missing(key)
+            case errno.EEXIST:
+                return FileExistsError(errno.EEXIST, f"map '{self.name}' already has the key {key!r}")
+        return self._refused("set an entry of", error)
+
+    def _holds(self, key: K) -> bool:
+        """Whether `key` can be one of this map's at all."""
+        return False
+
+    def _full(self, key: K) -> Exception:
+        return KernelError(
+            "set an entry of map",
+            self.name,
+            errno.E2BIG,
+            reason=f"all of its {self.max_entries} entries are taken",
+            remedy="delete entries, or raise max_entries before loading",
+        )
+
+    def _missing(self, key: object) -> KeyError:
+        return KeyError(key)
+
+    def _refused(self, operation: str, error: OSError) -> KernelError:
+        return kernel_error(f"{operation} map", self.name, error)
+
+    def _encode_key(self, key: K) -> bytes:
+        try:
+            return cast(bytes, self.key_codec.encode(key))
+        except Misfit as misfit:
+            raise misfit.within("key") from None
+
+    def _encode_value(self, value: V) -> bytes:
+        try:
+            return cast(bytes, self.value_codec.encode(value))
+        except Misfit as misfit:
+            raise misfit.within("value") from None
+
+    # ------------------------------------------------------------ all entries
+
+    def __iter__(self) -> Iterator[K]:
+        """Keys, each fetched before the one before it is given out: deleting that one does not disturb the walk."""
+        decode = (lambda key: key) if self._plain_keys else self.key_codec.decode
+        next_key = self._entries.next_key
+        try:
+            key = next_key(None)
+            for _ in range(self.max_entries):
+                if key is None:
+                    return
+                following = next_key(key)
+                yield decode(key)
+                key = following
+        except OSError as error:
+            raise self._refused("walk through", error) from error
+
+    def items(self) -> ItemsView[K, V]:
+        """Keys with their values, many a system call; as they were at some moment of the walk."""
+        return _BatchItems(self)
+
+    def values(self) -> ValuesView[V]:
+        """Values, many a system call."""
+        return _BatchValues(self)
+
+    def __len__(self) -> int:
+        """How many entries there are; the kernel keeps no count, so they are walked through."""
+        return sum(count for count, _keys, _values in self._chunks())
+
+    def clear(self) -> None:
+        """Delete every entry that is there when its turn comes."""
+        for key in self._raw_keys():
+            try:
+                self.raw._entries.delete(key)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise self._refused("delete an entry of", error) from error
+
+    def pairs(self) -> Iterator[tuple[K, V]]:
+        """What `items()` gives, as a plain iterator."""
+        keys_of, values_of = unpacker(self.key_codec), unpacker(self.value_codec)
+        for count, keys, values in self._chunks():
+            yield from zip(keys_of(keys, count), values_of(values, count), strict=True)
+
+    def _raw_keys(self) -> list[bytes]:
+        size = self.shape.key_size
+        return [
+            bytes(keys[start : start + size])
+            for count, keys, _values in self._chunks()
+            for start in range(0, count * size, size)
+        ]
+
+    def _chunks(self) -> Iterator[tuple[int, memoryview, memoryview]]:
+        """Packed entries: how many, their keys, their values; the buffers are used again for the next chunk."""
+        room = max(1, min(self.max_entries, BATCH))
+        started = False
+        place: bytearray | None = None
+        while True:
+            keys, values = bytearray(room * self.shape.key_size), bytearray(room * self.value_codec.size)
+            ahead = bytearray(max(4, self.shape.key_size))
+            count, error = self._entries.batch(Command.MAP_LOOKUP_BATCH, place, ahead, keys, values, room)
+            if error == errno.ENOSPC:
+                # One bucket of the hash holds more entries than there was room for; nothing was moved of it.
+                room *= 2
+                continue
+            if error in _NO_BATCH and not started:
+                yield from self._chunks_by_key()
+                return
+            if error not in (0, errno.ENOENT):
+                raise self._refused("read", OSError(error, ""))
+            started = True
+            if count:
+                yield count, memoryview(keys), memoryview(values)
+            if error == errno.ENOENT:
+                return
+            place = ahead
+
+    def _chunks_by_key(self) -> Iterator[tuple[int, memoryview, memoryview]]:
+        raw = self.raw
+        for key in KeyedMap.__iter__(raw):
+            value = raw._lookup(key)
+            if value is not None:
+                yield 1, memoryview(key), memoryview(cast(bytes, value))
+
+    # ------------------------------------------------------------ bytes
+
+    @property
+    def raw(self) -> "KeyedMap[bytes, bytes]":
+        """The same map by bytes: keys and values as the kernel has them. Closing either closes both."""
+        if self._raw is None:
+            raw = KeyedMap[bytes, bytes](
+                self.fd, self.shape, RawCodec(self.shape.key_size), RawCodec(self.value_codec.size)
+            )
+            raw._owner = self
+            raw._raw = raw
+            self._raw = raw
+        return self._raw
+
+    def close(self) -> None:
+        """Let go of the map and of its raw view; it lives on while programs use it or it is pinned."""
+        if self._owner is not None:
+            self._owner.close()
+            return
+        # The C side forgets the number before another file can get it.
+        self._entries.fd = -1
+        if self._raw is not None:
+            self._raw._entries.fd = -1
+        super().close()
+
+
+class _BatchItems(ItemsView[K, V]):
+    def __iter__(self) -> Iterator[tuple[K, V]]:
+        return cast(KeyedMap[K, V], self._mapping).pairs()  # type: ignore[attr-defined]
+
+
+class _BatchValues(ValuesView[V]):
+    def __iter__(self) -> Iterator[V]:
+        mapping = cast(KeyedMap[Any, V], self._mapping)  # type: ignore[attr-defined]
+        values_of = unpacker(mapping.value_codec)
+        for count, _keys, values in mapping._chunks():
+            yield from values_of(values, count)
+
+
+def unpacker(codec: ValueCodec) -> Any:
+    """A function from a packed buffer and a count to a list of values, the fastest this codec allows."""
+    size, decode = codec.size, codec.decode
+    if integer_kind(codec) != BYTES:
+        letter = getattr(codec, "format", "")
+        return lambda buffer, count: buffer[: count * size].cast(letter).tolist()
+    return lambda buffer, count: [decode(buffer, start) for start in range(0, count * size, size)]
