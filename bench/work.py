@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from struct import Struct
 from time import thread_time_ns
+from typing import Any
 
 import purebpf
 
@@ -23,7 +24,7 @@ _HEADER = 8
 def maps(path: str, count: int) -> dict[str, int]:
     """Update, look up and delete `count` entries of the map 'numbers', as a dict."""
     with purebpf.load(path) as loaded:
-        numbers = loaded.maps["numbers"]
+        numbers: Any = loaded.maps["numbers"]
         start = thread_time_ns()
         for key in range(count):
             numbers[key] = key * 3
@@ -46,7 +47,7 @@ def ring(path: str, count: int, size: int) -> dict[str, int]:
     buffer = bytearray(count * stride)
 
     def drain(reader: purebpf.RingBuffer) -> int:
-        moved, used = reader.drain_into(buffer)
+        moved, used = reader.into(buffer)
         assert used == moved * stride
         return moved
 
@@ -76,12 +77,14 @@ def callback(path: str, count: int, size: int) -> dict[str, int]:
 def _two_passes(path: str, count: int, size: int, drain: Callable[[purebpf.RingBuffer], int]) -> tuple[int, int]:
     """Fill the ring and drain it, twice; time of the second pass and what it drained."""
     spent = taken = 0
-    with purebpf.load(path) as loaded, loaded.maps["events"].reader(raw=True) as reader:
-        for _ in range(2):
-            loaded.programs["emit"].test_run(context=_ARGUMENTS.pack(count, size, _NO_WAKEUP))
-            start = thread_time_ns()
-            taken = drain(reader)
-            spent = thread_time_ns() - start
+    with purebpf.load(path) as loaded:
+        events: Any = loaded.maps["events"]
+        with events.reader(raw=True) as reader:
+            for _ in range(2):
+                loaded.programs["emit"].test_run(context=_ARGUMENTS.pack(count, size, _NO_WAKEUP))
+                start = thread_time_ns()
+                taken = drain(reader)
+                spent = thread_time_ns() - start
     return spent, taken
 
 
