@@ -6,6 +6,7 @@ programs and maps. Maps and variables are opened the first time they are asked f
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -16,7 +17,10 @@ from purebpf.live.program import Program
 from purebpf.plan.steps import LoadPlan
 from purebpf.spec.edit import named
 from purebpf.spec.model import MapOrigin, ObjectSpec
+from purebpf.spec.records import record_type
 from purebpf.syscall.fd import Fd
+from purebpf.uapi import MapType
+from purebpf.units import VOID
 
 if TYPE_CHECKING:
     from purebpf.live.maps import Map
@@ -88,7 +92,11 @@ class BpfObject:
     def _open_map(self, name: str) -> "Map":
         from purebpf.live.maps import open_map
 
-        return open_map(_fd(self._loaded.maps[name]), self.spec.maps[name], self.spec.btf, cpus=self._cpus)
+        map_spec = self.spec.maps[name]
+        if map_spec.type == MapType.RINGBUF:
+            # The map has no value type of its own: the kernel refuses one.
+            map_spec = replace(map_spec, value_type=record_type(self.spec, name) or VOID)
+        return open_map(_fd(self._loaded.maps[name]), map_spec, self.spec.btf, cpus=self._cpus)
 
     @property
     def variables(self) -> "Variables":

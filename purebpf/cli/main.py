@@ -1,0 +1,116 @@
+"""The `purebpf` command: parses the command line and hands over to one file a command.
+
+Rules: a command is a function of the parsed arguments that returns the exit code. 0 done, 1 an error (one message
+on standard error, no traceback), 2 wrong usage or a missing privilege, 130 interrupted. What is written to
+standard output is data; everything said about it goes to standard error.
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import purebpf
+from purebpf.errors import BpfError, NotPermitted
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+EXIT_ERROR = 1
+EXIT_NOT_PERMITTED = 2
+EXIT_INTERRUPTED = 130
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is the result."""
+    parsed = _parser().parse_args(arguments)
+    if parsed.verbose:
+        logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
+    command: Command = getattr(import_module(f"purebpf.cli.{parsed.command}"), parsed.command)
+    try:
+        return command(parsed)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output (head, less) has seen enough.
+        sys.stderr.close()
+        return 0
+    except NotPermitted as error:
+        return _complain(error, EXIT_NOT_PERMITTED)
+    except (BpfError, OSError, ValueError, TypeError, KeyError) as error:
+        if parsed.verbose:
+            raise
+        return _complain(error, EXIT_ERROR)
+
+
+def _complain(error: BaseException, code: int) -> int:
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    notes = getattr(error, "__notes__", ())
+    print("\n".join(["purebpf: " + text, *(f"  {note}" for note in notes)]), file=sys.stderr)
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="purebpf", description="Load eBPF objects, look at what they do, and at how they are loaded."
+    )
+    parser.add_argument("--version", action="version", version=f"purebpf {purebpf.__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_demo(commands)
+    _add_run(commands)
+    _add_stages(commands)
+    return parser
+
+
+def _add(commands: "_Commands", name: str, text: str) -> argparse.ArgumentParser:
+    """A command's parser; the command is the function `name` of `purebpf.cli.<name>`, loaded when it runs."""
+    parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log every step to standard error")
+    parser.set_defaults(command=name)
+    return parser
+
+
+def _add_demo(commands: "_Commands") -> None:
+    parser = _add(commands, "demo", "show process starts and exits as they happen")
+    parser.add_argument("--all", action="store_true", help="the whole system, not just what the demo starts itself")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
+    parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds (with --all: default 10)")
+
+
+def _add_run(commands: "_Commands") -> None:
+    parser = _add(commands, "run", "load an object, attach its programs and print its ring buffers' events")
+    parser.add_argument("file", metavar="FILE", help="a compiled BPF object")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds (default: at Ctrl-C)")
+    parser.add_argument("--program", action="append", metavar="NAME", help="load only this program (repeatable)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="set a global variable before loading"
+    )
+    parser.add_argument("--interface", metavar="NAME", help="network interface for XDP programs")
+    parser.add_argument("--pid", type=int, metavar="PID", help="process that uprobes are attached to (default: all)")
+
+
+def _add_stages(commands: "_Commands") -> None:
+    parser = _add(commands, "stages", "show what each stage of loading does to an object; loads nothing")
+    parser.add_argument("file", metavar="FILE", help="a compiled BPF object")
+    parser.add_argument("--json", action="store_true", help="one JSON document with every stage's result")
+    parser.add_argument(
+        "--btf", metavar="FILE", help="plan for the kernel whose BTF this is (default: the running one)"
+    )
+    parser.add_argument("--release", default="", metavar="R", help="that kernel's `uname -r`")
+    parser.add_argument("--stage", action="append", metavar="NAME", help="show only this stage (repeatable)")
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not seconds > 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return seconds
+
+
+if __name__ == "__main__":
+    sys.exit(main())

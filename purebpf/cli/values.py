@@ -1,0 +1,43 @@
+"""Decoded values for people.
+
+Rules: what comes from other programs (names of processes and files) never reaches the terminal raw: characters
+that are not printable are escaped, so that no process can write control sequences by choosing its name.
+"""
+
+from enum import Enum
+from typing import Any
+
+from purebpf.btf.codec.records import Record
+
+
+def printable(text: str) -> str:
+    """`text` with everything that could move the cursor, or that no terminal can show, escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+def compact(value: Any) -> str:
+    """A value on one line: a record as `name=value` pairs, bytes in hexadecimal, enumerators by name."""
+    match value:
+        case Record():
+            return " ".join(f"{name}={_inner(member)}" for name, member in value._asdict().items())
+        case _:
+            return _inner(value)
+
+
+def _inner(value: Any) -> str:
+    match value:
+        case str():
+            shown = printable(value)
+            return f"'{shown}'" if " " in shown or not shown else shown
+        case bytes():
+            return value.hex()
+        case Enum():
+            return value.name
+        case Record():
+            return "{" + compact(value) + "}"
+        case list():
+            return "[" + ", ".join(map(_inner, value)) + "]"
+        case _:
+            return printable(str(value))
