@@ -19,6 +19,7 @@ from purebpf.testing.btf import BtfContents, btf_contents, btf_files, btf_types
 from purebpf.testing.damage import damaged
 from purebpf.testing.elf import ElfContents, elf_contents, elf_files
 from purebpf.testing.insn import code, instructions
+from purebpf.testing.objects import object_files
 
 __all__ = [
     "BtfContents",
@@ -31,4 +32,5 @@ __all__ = [
     "elf_contents",
     "elf_files",
     "instructions",
+    "object_files",
 ]
