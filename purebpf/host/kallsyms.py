@@ -7,6 +7,7 @@ It is not remembered across questions, as modules come and go.
 A reader without CAP_SYSLOG sees every address as 0 (kernel.kptr_restrict); the names are there all the same.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -57,6 +58,14 @@ class Kallsyms:
             fields = line.split(None, 3)
             if len(fields) >= 3 and fields[1] in (b"t", b"T", b"w", b"W"):
                 yield fields[2].decode(errors="replace")
+
+    def tracepoints(self) -> list[str]:
+        """Names of the kernel's tracepoints, without their categories; needs no tracefs.
+
+        Each has a function that calls its programs (since 5.10), and a variable, which only CONFIG_KALLSYMS_ALL shows.
+        """
+        found = re.findall(rb" __trace(?:iter|point)_(\w+)", self.text)
+        return sorted({name.decode(errors="replace") for name in found})
 
     def did_you_mean(self, name: str) -> list[str]:
         """A line of evidence naming functions like `name`, or none."""

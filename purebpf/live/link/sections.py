@@ -36,7 +36,7 @@ def attach_by_section(
     attach = _HOOKS.get(definition.kind)
     if attach is None:
         raise AttachTargetError(
-            f"program '{program.name}' cannot be attached by its section: SEC(\"{definition.prefix}\") names no hook known here"
+            f"program '{program.name}' cannot be attached by its section: no hook for SEC(\"{definition.prefix}\")"
         )
     try:
         return attach(program, attach_to, options)

@@ -41,6 +41,11 @@ def test_functions_are_the_symbols_of_code():
     ]
 
 
+def test_tracepoints_are_told_by_the_symbols_that_serve_them():
+    text = b"0 T __traceiter_sched_switch\n0 D __tracepoint_sched_switch\n0 D __tracepoint_old\t[mod]\n0 t __trace_x\n"
+    assert Kallsyms(text).tracepoints() == ["old", "sched_switch"]
+
+
 def test_lines_of_another_form_are_passed_over():
     symbols = Kallsyms(b"zz T one\n\nnothing here at all to see\nff T two\n \xff\xfe T three\n")
     assert symbols.find("one") == ()
