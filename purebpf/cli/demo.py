@@ -27,6 +27,7 @@ from purebpf.errors import NotPermitted
 from purebpf.host.mounts import require_tracefs
 from purebpf.inspect import stage_lines
 from purebpf.plan.stages import trace
+from purebpf.plan.target import Feature
 
 if TYPE_CHECKING:
     pass
@@ -60,7 +61,10 @@ def demo(arguments: argparse.Namespace) -> int:
 
 def _run(image: bytes, arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
-    spec = purebpf.open(image, name="execs").with_values(**_values(arguments.all))
+    spec = purebpf.open(image, name="execs")
+    # First what every load needs, so that a missing capability is named before an unreadable file.
+    purebpf.running_target().supports(Feature.PROG_NAME)
+    spec = spec.with_values(**_values(arguments.all))
     with interruptible(), ExitStack() as stack:
         loaded = stack.enter_context(purebpf.load(spec))
         milliseconds = (time.perf_counter() - started) * 1e3

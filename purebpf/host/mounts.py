@@ -9,7 +9,7 @@ import os
 import re
 from dataclasses import dataclass
 
-from purebpf.errors import KernelError, NotSupported
+from purebpf.errors import KernelError, NotPermitted, NotSupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,8 @@ def require_tracefs() -> str:
     try:
         os.stat(f"{path}/events")
     except OSError as error:
-        raise KernelError(
+        refused = NotPermitted if isinstance(error, PermissionError) else KernelError
+        raise refused(
             "read the kernel's trace events",
             path,
             error.errno or 0,
