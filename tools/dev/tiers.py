@@ -191,12 +191,11 @@ def _absent(*programs: str) -> str:
 
 def _no_peers() -> str:
     headers = "" if Path("/usr/include/bpf/libbpf.h").exists() else "missing: libbpf-dev"
-    return _absent("clang-19", "clang-14", "llvm-objdump-19", "bpftool", "gcc") or headers
+    return _absent("clang-19", "clang-14", "llvm-objdump-19", "bpftool", "gcc", "make") or headers
 
 
 _NEEDS: dict[str, Callable[[], str]] = {
     "oracle": _no_peers,
-    "repo": lambda: _absent("clang-19", "clang-14", "llvm-strip-19", "make"),
     "kernel": _no_bpf,
     "examples": _no_bpf,
     "vm": lambda: _absent("qemu-system-x86_64", "busybox"),

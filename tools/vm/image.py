@@ -71,7 +71,7 @@ def system_archive() -> Path:
 def kernel_archive(kernel: Kernel) -> Path:
     """Give the cached archive of a kernel's modules and configuration."""
     target = cache_dir("vm") / f"kernel-{kernel.release}.cpio"
-    if not target.exists():
+    if not target.exists() or target.stat().st_mtime < kernel.modules.stat().st_mtime:
         unfinished = target.with_suffix(f".{os.getpid()}")
         with unfinished.open("wb") as out:
             archive = Archive(out)

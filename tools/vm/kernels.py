@@ -23,9 +23,15 @@ SERIES = {
     "6.12": r"linux-image-6\.12\.[0-9]+\+[a-z0-9]+-cloud-amd64-unsigned",
 }
 
-# What tests may ask for: network devices, qdiscs, netfilter. The rest of the modules would only cost time to unpack.
-_MODULE_FOLDERS = ("net", "drivers/net/veth", "drivers/net/dummy", "drivers/net/ifb", "drivers/net/tun")
-_MODULE_LIBRARIES = ("lib", "crypto", "arch")
+# What tests may ask for: network devices, qdiscs, netfilter, and the libraries those stand on. The rest of the
+# modules would only cost time to unpack at every boot.
+_NETWORK = ("core", "ipv4", "ipv6", "netfilter", "sched", "802", "8021q", "bridge", "kcm", "tls", "xfrm", "psample")
+_DEVICES = ("veth", "dummy", "ifb", "tun")
+_MODULES = (
+    *(f"net/{name}/" for name in _NETWORK),
+    *(f"drivers/net/{name}." for name in _DEVICES),
+    "lib/",
+)
 
 
 class Unavailable(Exception):
@@ -113,7 +119,7 @@ def _select_modules(source: Path, target: Path) -> None:
     kernel_folder = source / "kernel"
     for path in sorted(kernel_folder.rglob("*.ko*")):
         inside = str(path.relative_to(kernel_folder))
-        if not inside.startswith(_MODULE_FOLDERS + _MODULE_LIBRARIES):
+        if not inside.startswith(_MODULES):
             continue
         copy = target / "kernel" / inside.removesuffix(".xz")
         copy.parent.mkdir(parents=True, exist_ok=True)

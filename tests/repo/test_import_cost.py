@@ -1,0 +1,56 @@
+"""`import purebpf` loads nothing but itself: counted in modules, as a time would depend on the machine."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+# each of these costs more than the whole of purebpf's own import
+# (typing is among them: in 3.11 it brings re, enum and functools)
+HEAVY = {
+    "dataclasses",
+    "enum",
+    "inspect",
+    "re",
+    "typing",
+    "elftools",
+    "ctypes",
+    "subprocess",
+    "pathlib",
+    "logging",
+    "json",
+}
+
+_PROGRAM = """
+import sys
+before = set(sys.modules)
+{statement}
+loaded = sorted(set(sys.modules) - before)
+import json
+print(json.dumps(loaded))
+"""
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a statement loads into a bare interpreter (-I -S would hide the package's own path)."""
+    program = _PROGRAM.format(statement=statement)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return set(json.loads(done.stdout))
+
+
+def test_importing_the_package_loads_one_module() -> None:
+    loaded = loaded_by("import purebpf")
+    assert {name for name in loaded if name.startswith("purebpf")} == {"purebpf"}
+    assert not {name.split(".")[0] for name in loaded} & HEAVY
+
+
+def test_errors_cost_no_machinery() -> None:
+    assert not loaded_by("import purebpf\npurebpf.BpfError") & HEAVY
+
+
+@pytest.mark.parametrize("module", ["elf", "btf", "insn", "spec", "relocate", "plan", "inspect"])
+def test_the_pure_half_loads_nothing_of_the_kernel_side(module: str) -> None:
+    loaded = loaded_by(f"import purebpf.{module}")
+    kernel_side = ("purebpf._fastpath", "purebpf.syscall", "purebpf.host", "purebpf.live")
+    assert not [name for name in loaded if name.startswith(kernel_side)]
