@@ -20,7 +20,8 @@ setup(
     ext_modules=[
         Extension(
             "purebpf._fastpath",
-            ["purebpf/_fastpath.c"],
+            ["purebpf/_fastpath.c", "purebpf/_fastpath_memory.c"],
+            depends=["purebpf/_fastpath.h"],
             define_macros=[("Py_LIMITED_API", "0x030B0000")],
             py_limited_api=True,
             extra_compile_args=flags,

@@ -104,3 +104,6 @@ def perf_list(ring: Buffer, page_size: int, limit: int, /) -> list[bytes | int]:
 
     Samples must have been asked for with PERF_SAMPLE_RAW alone. Other records are passed over.
     """
+
+def btf_scan(types: Buffer, swapped: bool, sizes: Buffer, /) -> tuple[bytes, bytes, int]:
+    """The C twin of `scan_types` in `purebpf.btf.kinds`, whose `Scan` says what goes in and what comes out."""

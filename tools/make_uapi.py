@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from purebpf.btf import Btf, lookup
-from purebpf.btf.types import Array, Enum, Int, Kind, Pointer, Struct, Union
+from purebpf.btf import Btf, BtfWriter, lookup
+from purebpf.btf.types import Array, BtfType, Const, Enum, Int, Kind, Pointer, Struct, Typedef, Union, Volatile
 from purebpf.units import TypeId
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -306,7 +306,8 @@ def attr_function(layout: Layout, fields: list[Field]) -> Iterator[str]:
     yield f'_{constant} = Struct("{text}")\n'
     yield f"\n\ndef {layout.name}(\n    *,\n"
     for field in fields:
-        yield f"    {field.name}: {'bytes' if field.count else 'int'} = {chr(98) + chr(34) * 2 if field.count else 0},\n"
+        annotation = 'bytes = b""' if field.count else "int = 0"
+        yield f"    {field.name}: {annotation},\n"
     yield ") -> bytearray:\n"
     yield f'    """{size} bytes; addresses are put in by the call."""\n'
     yield f"    return bytearray(\n        _{constant}.pack(\n"
@@ -373,6 +374,54 @@ def read_source() -> Source:
     """The checked-in inputs."""
     btf = Btf.parse((DATA / "uapi.btf").read_bytes(), name="uapi.btf")
     return Source(btf, tomllib.loads((DATA / "uapi_extra.toml").read_text()))
+
+
+def cut(btf: Btf) -> bytes:
+    """A BTF of nothing but what the modules are made of; pointers lose what they point to."""
+    wanted = [name for _class, name, _prefixes in ENUMS] + ["bpf_func_id", *CONSTANT_ENUMS]
+    roots = [btf.find_one(name, Kind.ENUM) for name in wanted]
+    containers = ["bpf_link_info", *(layout.container for layout in (*ATTRS, *INFOS))]
+    roots += [btf.find_one(name, Kind.STRUCT) or btf.find_one(name, Kind.UNION) for name in dict.fromkeys(containers)]
+    for type_id in map(TypeId, btf.ids()):
+        if btf.kind(type_id) == Kind.ENUM and not btf.name_of(type_id):
+            enum = btf[type_id]
+            assert isinstance(enum, Enum)
+            if any(item.name in FLAG_ENUMS for item in enum.enumerators):
+                roots.append(type_id)
+    order: dict[TypeId, TypeId] = {}
+    pending = [root for root in roots if root is not None]
+    for type_id in pending:
+        if type_id and type_id not in order:
+            order[type_id] = TypeId(len(order) + 1)
+            pending += _references(btf[type_id])
+    writer = BtfWriter()
+    for type_id in order:
+        writer.add(_renumbered(btf[type_id], order))
+    return writer.build()
+
+
+def _references(kind: BtfType) -> list[TypeId]:
+    match kind:
+        case Struct() | Union():
+            return [member.type for member in kind.members]
+        case Array():
+            return [kind.element, kind.index]
+        case Typedef() | Const() | Volatile():
+            return [kind.type]
+    return []
+
+
+def _renumbered(kind: BtfType, order: Mapping[TypeId, TypeId]) -> BtfType:
+    match kind:
+        case Struct() | Union():
+            return replace(kind, members=tuple(replace(m, type=order[m.type]) for m in kind.members))
+        case Array():
+            return replace(kind, element=order[kind.element], index=order[kind.index])
+        case Typedef() | Const() | Volatile():
+            return replace(kind, type=order[kind.type])
+        case Pointer():
+            return Pointer(TypeId(0))
+    return kind
 
 
 def main() -> int:

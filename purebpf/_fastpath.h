@@ -1,0 +1,14 @@
+/* What the two files of the C extension share. */
+#ifndef PUREBPF_FASTPATH_H
+#define PUREBPF_FASTPATH_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+PyObject *fastpath_ring_into(PyObject *module, PyObject *args);
+PyObject *fastpath_ring_list(PyObject *module, PyObject *args);
+PyObject *fastpath_ring_each(PyObject *module, PyObject *args);
+PyObject *fastpath_perf_list(PyObject *module, PyObject *args);
+PyObject *fastpath_btf_scan(PyObject *module, PyObject *args);
+
+#endif

@@ -1,0 +1,168 @@
+"""Each call fills its attribute as the kernel reads it; a recorder stands where bpf(2) would."""
+
+import errno
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from purebpf.syscall import attrs, calls
+from purebpf.uapi import Command
+
+Reply = Callable[[int, bytearray, tuple[Any, ...], tuple[Any, ...]], int]
+
+
+class Recorder:
+    """Stands in for `bpf`: keeps what it was called with and answers what it is told."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, bytes, tuple[Any, ...], tuple[Any, ...]]] = []
+        self.reply: Reply = lambda command, attr, inputs, outputs: 7
+
+    def __call__(
+        self, command: int, attr: bytearray, inputs: tuple[Any, ...] = (), outputs: tuple[Any, ...] = ()
+    ) -> int:
+        self.calls.append((int(command), bytes(attr), inputs, outputs))
+        return self.reply(command, attr, inputs, outputs)
+
+    def field(self, offset: int, code: str = "I") -> int:
+        value: int = struct.unpack_from("=" + code, self.calls[-1][1], offset)[0]
+        return value
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    recorder = Recorder()
+    monkeypatch.setattr(calls, "bpf", recorder)
+    return recorder
+
+
+CODE = bytes.fromhex("b700000000000000 9500000000000000")
+
+
+def test_map_create_puts_every_argument_in_its_place(kernel: Recorder) -> None:
+    fd = calls.map_create(
+        map_type=2, key_size=4, value_size=12, max_entries=9, flags=1024, name=b"counts", btf_fd=5, map_extra=1 << 40
+    )
+    assert fd == 7
+    assert kernel.calls[-1][0] == Command.MAP_CREATE
+    assert struct.unpack_from("=5I", kernel.calls[-1][1]) == (2, 4, 12, 9, 1024)
+    assert kernel.calls[-1][1][28:44] == b"counts".ljust(16, b"\0")
+    assert kernel.field(attrs.MAP_CREATE_BTF_FD) == 5
+    assert kernel.field(attrs.MAP_CREATE_MAP_EXTRA, "Q") == 1 << 40
+
+
+def test_prog_load_counts_instructions_and_records(kernel: Recorder) -> None:
+    calls.prog_load(
+        prog_type=1, insns=CODE, license="GPL", func_info=bytes(16), func_info_rec_size=8, line_info=bytes(32),
+        line_info_rec_size=16,
+    )  # fmt: skip
+    assert kernel.field(attrs.PROG_LOAD_INSN_CNT) == 2
+    assert kernel.field(attrs.PROG_LOAD_FUNC_INFO_CNT) == 2
+    assert kernel.field(attrs.PROG_LOAD_LINE_INFO_CNT) == 2
+    assert dict(kernel.calls[-1][2]) == {
+        attrs.PROG_LOAD_INSNS: CODE,
+        attrs.PROG_LOAD_LICENSE: b"GPL\0",
+        attrs.PROG_LOAD_FUNC_INFO: bytes(16),
+        attrs.PROG_LOAD_LINE_INFO: bytes(32),
+    }
+
+
+def test_prog_load_sends_no_address_of_nothing(kernel: Recorder) -> None:
+    calls.prog_load(prog_type=1, insns=CODE, license="")
+    assert [offset for offset, _buffer in kernel.calls[-1][2]] == [attrs.PROG_LOAD_INSNS, attrs.PROG_LOAD_LICENSE]
+    assert kernel.calls[-1][3] == ()
+
+
+def test_prog_load_asks_five_times_while_the_kernel_says_eagain(kernel: Recorder) -> None:
+    def reply(*_: object) -> int:
+        raise BlockingIOError(errno.EAGAIN, "")
+
+    kernel.reply = reply
+    with pytest.raises(BlockingIOError):
+        calls.prog_load(prog_type=1, insns=CODE, license="GPL")
+    assert len(kernel.calls) == 5
+
+
+def test_prog_load_gives_up_at_once_on_any_other_error(kernel: Recorder) -> None:
+    def reply(*_: object) -> int:
+        raise PermissionError(errno.EACCES, "")
+
+    kernel.reply = reply
+    with pytest.raises(PermissionError):
+        calls.prog_load(prog_type=1, insns=CODE, license="GPL")
+    assert len(kernel.calls) == 1
+
+
+def test_a_log_holds_text_and_true_size_of_a_failed_load(kernel: Recorder) -> None:
+    def reply(command: int, attr: bytearray, inputs: object, outputs: tuple[Any, ...]) -> int:
+        outputs[0][1][:6] = b"no way"
+        struct.pack_into("=I", attr, attrs.PROG_LOAD_LOG_TRUE_SIZE, 5000)
+        raise PermissionError(errno.EACCES, "")
+
+    kernel.reply = reply
+    log = calls.Log(bytearray(100), level=2)
+    with pytest.raises(PermissionError):
+        calls.prog_load(prog_type=1, insns=CODE, license="GPL", log=log)
+    assert (log.text, log.true_size) == ("no way", 5000)
+    assert (kernel.field(attrs.PROG_LOAD_LOG_LEVEL), kernel.field(attrs.PROG_LOAD_LOG_SIZE)) == (2, 100)
+
+
+def test_a_log_without_a_zero_byte_is_all_text() -> None:
+    assert calls.Log(bytearray(b"cut o")).text == "cut o"
+
+
+def test_btf_load_gives_size_and_log(kernel: Recorder) -> None:
+    log = calls.Log(bytearray(10))
+    calls.btf_load(b"\x9f\xeb", log=log)
+    assert kernel.field(attrs.BTF_LOAD_BTF_SIZE) == 2
+    assert kernel.calls[-1][2:] == (
+        ((attrs.BTF_LOAD_BTF, b"\x9f\xeb"),),
+        ((attrs.BTF_LOAD_BTF_LOG_BUF, log.buffer),),
+    )
+
+
+def test_a_test_run_is_cut_to_what_the_kernel_wrote(kernel: Recorder) -> None:
+    def reply(command: int, attr: bytearray, inputs: object, outputs: tuple[Any, ...]) -> int:
+        outputs[0][1][:3] = b"abc"
+        for offset, value in ((attrs.TEST_RUN_RETVAL, 2), (attrs.TEST_RUN_DATA_SIZE_OUT, 3)):
+            struct.pack_into("=I", attr, offset, value)
+        return 0
+
+    kernel.reply = reply
+    run = calls.prog_test_run(3, data=b"x" * 14, data_out_size=20, repeat=5)
+    assert (run.retval, run.data, run.context) == (2, b"abc", b"")
+    assert kernel.field(attrs.TEST_RUN_REPEAT) == 5
+
+
+def test_a_cookie_uses_the_tracing_layout(kernel: Recorder) -> None:
+    calls.link_create(prog_fd=3, attach_type=24, cookie=99)
+    assert kernel.field(attrs.LINK_CREATE_TRACING_COOKIE, "Q") == 99
+
+
+def test_kprobe_multi_nests_the_addresses_of_its_names(kernel: Recorder) -> None:
+    calls.link_create_kprobe_multi(prog_fd=3, attach_type=42, symbols=("a", "bc"), flags=1)
+    assert kernel.field(attrs.LINK_CREATE_KPROBE_MULTI_CNT) == 2
+    assert kernel.field(attrs.LINK_CREATE_KPROBE_MULTI_KPROBE_MULTI_FLAGS) == 1
+    assert kernel.field(attrs.LINK_CREATE_KPROBE_MULTI_FLAGS) == 0
+    (offset, table, names) = kernel.calls[-1][2][0]
+    assert (offset, len(table)) == (attrs.LINK_CREATE_KPROBE_MULTI_SYMS, 16)
+    assert names == ((0, b"a\0"), (8, b"bc\0"))
+
+
+def test_raw_tracepoint_open_without_a_name_sends_none(kernel: Recorder) -> None:
+    calls.raw_tracepoint_open(prog_fd=3)
+    assert kernel.calls[-1][2] == ()
+    calls.raw_tracepoint_open(prog_fd=3, name="sys_enter")
+    assert kernel.calls[-1][2] == ((attrs.RAW_TRACEPOINT_OPEN_NAME, b"sys_enter\0"),)
+
+
+def test_prog_query_never_believes_a_count_beyond_its_room(kernel: Recorder) -> None:
+    def reply(command: int, attr: bytearray, inputs: object, outputs: tuple[Any, ...]) -> int:
+        struct.pack_into("=II", outputs[0][1], 0, 11, 12)
+        struct.pack_into("=I", attr, attrs.PROG_QUERY_PROG_CNT, 1000)
+        return 0
+
+    kernel.reply = reply
+    assert calls.prog_query(target_fd=3, attach_type=0, room=2).prog_ids == (11, 12)
