@@ -3,7 +3,7 @@
 Three kinds: what is checked in under bpf/built, what two compilers make of bpf/*.bpf.c for each version of the
 instruction set, and what Debian ships: the ELF images inside the programs of libbpf-tools and xdp-tools, the .o
 files of libxdp1. An `Origin` is cheap to list; its files are made when a test asks for them, and kept in the cache
-(PUREBPF_CACHE, or a folder of this run).
+(PUREBPF_CACHE, by default ~/.cache/purebpf).
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -28,18 +27,12 @@ PACKAGES = ("libbpf-tools", "xdp-tools", "libxdp1")
 
 @cache
 def cache_folder() -> Path:
-    """Where built things are kept; without PUREBPF_CACHE, a folder that goes with this process."""
+    """Where built things are kept from run to run, in the place that ./dev has its own things too."""
     chosen = os.environ.get("PUREBPF_CACHE")
-    if chosen:
-        folder = Path(chosen) / "oracle"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
-    keeper = tempfile.TemporaryDirectory(prefix="purebpf-oracle-")
-    _kept.append(keeper)
-    return Path(keeper.name)
-
-
-_kept: list[tempfile.TemporaryDirectory[str]] = []
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = (Path(chosen) if chosen else home / "purebpf") / "oracle"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @dataclass(frozen=True, slots=True)
