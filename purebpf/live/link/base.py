@@ -41,7 +41,8 @@ class AttachableProgram(Protocol):
 class LinkInfo:
     """What the kernel says of a link. `type` is None and `id` 0 where an older way than a link holds the program.
 
-    `details` depend on the type: 'name', 'offset', 'cookie', 'ifindex', ...
+    `details` depend on the type: 'tp_name', 'offset', 'ifindex', ... A 'cookie' is there when it is known not to be 0:
+    kernels could keep one before they could tell it (6.9 for perf events, 6.16 for raw tracepoints).
     """
 
     type: LinkType | int | None
@@ -189,6 +190,8 @@ def _named_details(fd: int, kind: str, prefix: str, name: str, length: str) -> d
     details = _part(kind, prefix, bytes(info))
     details[name] = os.fsdecode(bytes(room[: room.index(0)]))
     del details[length]
+    if not details.get("cookie", 1):
+        del details["cookie"]
     return details
 
 
