@@ -386,11 +386,11 @@ PyObject *fastpath_btf_scan(PyObject *module, PyObject *args)
     }
     PyObject *result = NULL;
     uint32_t *offset = NULL;
-    const uint32_t *word = types.buf;
+    const char *section = types.buf;
     const uint8_t *size = sizes.buf;
     size_t words = (size_t)types.len / 4, at = 0, count = 0;
-    if (types.len % 4 || (uintptr_t)word % 4 || words > UINT32_MAX || sizes.len != 256) {
-        PyErr_SetString(PyExc_ValueError, "a type section is whole, aligned words; a size table has 256 bytes");
+    if (types.len % 4 || words > UINT32_MAX || sizes.len != 256) {
+        PyErr_SetString(PyExc_ValueError, "a type section is whole words; a size table has 256 bytes");
         goto out;
     }
     /* A record has at least three words: room for as many as there can be, offsets first, then names. */
@@ -401,14 +401,16 @@ PyObject *fastpath_btf_scan(PyObject *module, PyObject *args)
     }
     uint32_t *name = offset + words / 3;
     while (words - at >= 3) {
-        uint32_t info = swapped ? __builtin_bswap32(word[at + 1]) : word[at + 1];
+        uint32_t head[2];
+        memcpy(head, section + at * 4, sizeof(head)); /* a slice of a file may begin anywhere */
+        uint32_t info = swapped ? __builtin_bswap32(head[1]) : head[1];
         uint32_t kind = info >> 24 & 0x7f;
         uint64_t record = 3 + size[2 * kind] / 4 + (uint64_t)(info & 0xffffff) * (size[2 * kind + 1] / 4);
         if (size[2 * kind] == BTF_UNKNOWN_SIZE || record > words - at) {
             break;
         }
         offset[count] = (uint32_t)at;
-        name[count++] = swapped ? __builtin_bswap32(word[at]) : word[at];
+        name[count++] = swapped ? __builtin_bswap32(head[0]) : head[0];
         at += (size_t)record;
     }
     result = Py_BuildValue("(y#y#n)", offset, (Py_ssize_t)count * 4, name, (Py_ssize_t)count * 4, (Py_ssize_t)at);
