@@ -12,11 +12,12 @@ from purebpf.plan.target import Feature, encode_version
 from purebpf.syscall import calls
 
 NOBODY = """
-import os, sys
-os.setgroups([]); os.setgid(65534); os.setuid(65534)
+import os
 from purebpf.errors import NotPermitted
 from purebpf.host.features import supports
 from purebpf.plan.target import Feature
+# After the imports: others may not even read the interpreter.
+os.setgroups([]); os.setgid(65534); os.setuid(65534)
 for attempt in range(2):
     try:
         supports(Feature.BTF_FUNC)
