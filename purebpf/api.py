@@ -82,7 +82,6 @@ def load(
     manager). `kernel` is for those who record or fake one. Raises `KernelError`, `VerifierError` when a program
     is rejected, `NotPermitted` with what stands in the way.
     """
-    from purebpf.host.cpus import possible_cpus
     from purebpf.live.loader import execute
 
     made = spec if isinstance(spec, LoadPlan) else plan(spec)
@@ -91,7 +90,7 @@ def load(
 
         kernel = RunningKernel()
     loaded = execute(made, kernel, log=logger_of(made.spec))
-    return BpfObject(made, loaded, len(possible_cpus()))
+    return BpfObject(made, loaded)
 
 
 @contextmanager

@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
             count = 0
             try:
                 for name, event in events(readers, arguments.duration):
-                    _show(name if len(readers) > 1 else None, event, as_json=arguments.json)
+                    _show(name, event, alone=len(readers) == 1, as_json=arguments.json)
                     count += 1
             except KeyboardInterrupt:
                 pass
@@ -120,12 +120,11 @@ def events(readers: "dict[str, RingBuffer]", duration: float | None) -> Iterator
             return
 
 
-def _show(name: str | None, event: Any, *, as_json: bool) -> None:
+def _show(name: str, event: Any, *, alone: bool, as_json: bool) -> None:
     if as_json:
-        record = {"map": name} if name is not None else {}
-        print(json.dumps({**record, "event": plain(event)}), flush=True)
+        print(json.dumps({"map": name, "event": plain(event)}), flush=True)
     else:
-        print(f"{name}: {compact(event)}" if name is not None else compact(event), flush=True)
+        print(compact(event) if alone else f"{name}: {compact(event)}", flush=True)
 
 
 @contextmanager

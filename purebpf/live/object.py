@@ -66,11 +66,10 @@ class _Lazy(Mapping[str, _Item]):
 class BpfObject:
     """An object in the kernel. Made by `purebpf.load`."""
 
-    def __init__(self, plan: LoadPlan, loaded: Loaded, possible_cpus: int) -> None:
+    def __init__(self, plan: LoadPlan, loaded: Loaded) -> None:
         self.plan = plan
         self.links = Links()
         self._loaded = loaded
-        self._cpus = possible_cpus
         self._closed = False
         self._variables: Variables | None = None
         self.maps: Mapping[str, Map] = _Lazy("map", loaded.maps, self._open_map)
@@ -90,13 +89,14 @@ class BpfObject:
         return self.spec.name
 
     def _open_map(self, name: str) -> "Map":
+        from purebpf.host.cpus import possible_cpus
         from purebpf.live.maps import open_map
 
         map_spec = self.spec.maps[name]
         if map_spec.type == MapType.RINGBUF:
             # The map has no value type of its own: the kernel refuses one.
             map_spec = replace(map_spec, value_type=record_type(self.spec, name) or VOID)
-        return open_map(_fd(self._loaded.maps[name]), map_spec, self.spec.btf, cpus=self._cpus)
+        return open_map(_fd(self._loaded.maps[name]), map_spec, self.spec.btf, cpus=len(possible_cpus()))
 
     @property
     def variables(self) -> "Variables":

@@ -49,11 +49,11 @@ def place_variables(elf: ElfFile, btf: Btf) -> Btf:
     """The same types with the sizes and offsets that only the ELF file knows."""
     symbols = _data_symbols(elf)
     sections: dict[str, tuple[int, dict[str, int]]] = {}
-    for datasec_id in btf.ids():
-        if btf.kind(datasec_id) != Kind.DATASEC or btf.name_of(datasec_id) in EXTERN_SECTIONS:
-            continue
+    for datasec_id in btf.ids_of(Kind.DATASEC):
         datasec = btf[datasec_id]
         assert isinstance(datasec, DataSection)
+        if datasec.name in EXTERN_SECTIONS:
+            continue
         if datasec.size == 0:
             sections[datasec.name] = _placed(elf, btf, datasec, symbols)
         else:
