@@ -1,7 +1,7 @@
 """Attaching by the name of a section: SEC("kprobe/do_unlinkat") says both the hook and the place.
 
 One table from the kind of attachment that the SEC() table gives to the hook's own call. What the section leaves
-open (which socket, which interface, which event) comes as an option.
+open (which socket, which interface, which event) comes as an option. A hook is imported when it is asked for.
 """
 
 from collections.abc import Callable
@@ -9,14 +9,7 @@ from typing import Any
 
 from purebpf.errors import AttachTargetError, BpfError
 from purebpf.live.link.base import AttachableProgram, Link
-from purebpf.live.link.kprobe import attach_kprobe
-from purebpf.live.link.perf_event import PerfEvent, attach_perf_event
-from purebpf.live.link.raw_tracepoint import attach_raw_tracepoint
-from purebpf.live.link.socket_filter import attach_socket
 from purebpf.live.link.target import parse_kprobe, parse_raw_tracepoint, parse_tracepoint, parse_uprobe
-from purebpf.live.link.tracepoint import attach_tracepoint
-from purebpf.live.link.uprobe import attach_uprobe
-from purebpf.live.link.xdp import attach_xdp
 from purebpf.spec.sections import AttachKind, SectionDefinition
 
 
@@ -51,6 +44,8 @@ Attach = Callable[[AttachableProgram, str, dict[str, Any]], Link]
 
 def _kprobe(returning: bool) -> Attach:
     def attach(program: AttachableProgram, attach_to: str, options: dict[str, Any]) -> Link:
+        from purebpf.live.link.kprobe import attach_kprobe
+
         place = parse_kprobe(attach_to)
         return attach_kprobe(program, place.symbol, offset=place.offset, returning=returning, **options)
 
@@ -59,6 +54,8 @@ def _kprobe(returning: bool) -> Attach:
 
 def _uprobe(returning: bool) -> Attach:
     def attach(program: AttachableProgram, attach_to: str, options: dict[str, Any]) -> Link:
+        from purebpf.live.link.uprobe import attach_uprobe
+
         place = parse_uprobe(attach_to)
         symbol = place.symbol or None
         return attach_uprobe(program, place.path, symbol, offset=place.offset, returning=returning, **options)
@@ -67,24 +64,34 @@ def _uprobe(returning: bool) -> Attach:
 
 
 def _tracepoint(program: AttachableProgram, attach_to: str, options: dict[str, Any]) -> Link:
+    from purebpf.live.link.tracepoint import attach_tracepoint
+
     place = parse_tracepoint(attach_to)
     return attach_tracepoint(program, place.category, place.name, **options)
 
 
 def _raw_tracepoint(program: AttachableProgram, attach_to: str, options: dict[str, Any]) -> Link:
+    from purebpf.live.link.raw_tracepoint import attach_raw_tracepoint
+
     return attach_raw_tracepoint(program, parse_raw_tracepoint(attach_to), **options)
 
 
 def _perf_event(program: AttachableProgram, _: str, options: dict[str, Any]) -> Link:
-    event: int | PerfEvent = _required(options, "event", "a perf event's fd or a PerfEvent")
+    from purebpf.live.link.perf_event import attach_perf_event
+
+    event = _required(options, "event", "a perf event's fd or a PerfEvent")
     return attach_perf_event(program, event, **options)
 
 
 def _socket(program: AttachableProgram, _: str, options: dict[str, Any]) -> Link:
+    from purebpf.live.link.socket_filter import attach_socket
+
     return attach_socket(program, _required(options, "socket", "a socket"), **options)
 
 
 def _xdp(program: AttachableProgram, _: str, options: dict[str, Any]) -> Link:
+    from purebpf.live.link.xdp import attach_xdp
+
     return attach_xdp(program, _required(options, "interface", "a network interface's name or index"), **options)
 
 
