@@ -1,7 +1,8 @@
 """The ring buffer reader, with events that BPF_PROG_TEST_RUN makes in the kernel."""
 
-import _thread
+import os
 import select
+import signal
 import struct
 import threading
 from collections.abc import Iterator
@@ -204,7 +205,7 @@ class TestClosing:
 
 
 def test_ctrl_c_gets_through_to_a_waiting_reader(ring: RingBuffer) -> None:
-    threading.Timer(SOON, _thread.interrupt_main).start()
+    threading.Timer(SOON, os.kill, [os.getpid(), signal.SIGINT]).start()
     with pytest.raises(KeyboardInterrupt):
         ring.read(LONG)
 
