@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+from tools.dev.mounts import mount_missing
 from tools.dev.paths import ROOT, VENV_PYTHON
 from tools.dev.setup import SetupFailed, set_up
 
@@ -23,11 +24,13 @@ def main(arguments: list[str]) -> int:
 
 def _demo(arguments: list[str]) -> int:
     set_up("cli")
+    mount_missing()
     return _become([str(VENV_PYTHON), "-m", "purebpf", "demo", *arguments])
 
 
 def _test(arguments: list[str]) -> int:
     set_up("dev")
+    mount_missing()
     from tools.dev.tiers import main as test
 
     return test(arguments)
