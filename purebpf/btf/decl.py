@@ -52,7 +52,9 @@ def type_name(btf: Btf, type_id: int) -> str:
         case DataSection(name=name):
             return f"section {name}"
         case DeclTag(name=name, type=target):
-            return f'{type_name(btf, target)} __attribute__((btf_decl_tag("{name}")))'
+            # What a tag is on has a name in one line too, unless it is a tag again, which nobody writes.
+            tagged = "" if isinstance(btf[target], DeclTag) else f"{type_name(btf, target)} "
+            return f'{tagged}__attribute__((btf_decl_tag("{name}")))'
     return printer.declarator(type_id, "")
 
 
@@ -70,7 +72,8 @@ def declare(btf: Btf, type_id: int) -> str:
             return f"{_linkage(linkage)}{printer.declarator(target, name)};"
         case DataSection(name=name, size=size, variables=variables):
             lines = [f"/* section {name}, {size} bytes */"]
-            return "\n".join([*lines, *(declare(btf, variable.type) for variable in variables)])
+            ids = [variable.type for variable in variables if btf.kind(variable.type) in (Kind.VAR, Kind.FUNC)]
+            return "\n".join([*lines, *(declare(btf, each) for each in ids)])
     if btf.kind(type_id) in (Kind.INT, Kind.FLOAT):
         return f"/* {btf.name_of(type_id)}: {size_of(btf, type_id)} bytes */"
     return f"{type_name(btf, type_id)};"
@@ -84,6 +87,7 @@ class _Printer:
         self.subject = type_id
         self.bodies = bodies
         self.steps = 0
+        self.alignments: dict[int, int] = {}
 
     def step(self, nesting: int = 0) -> None:
         self.steps += 1
@@ -202,12 +206,12 @@ class _Printer:
     def struct_members(self, type_id: int, kind: Struct, nesting: int) -> tuple[list[str], bool]:
         """The members with the padding that puts them where they are, and whether the struct is packed."""
         lines: list[str] = []
-        packed = is_packed(self.btf, type_id)
+        packed = is_packed(self.btf, type_id, self.alignments)
         position, alignment = 0, 1
         for member in kind.members:
             self.step(nesting)
             begin, width = bit_place(self.btf, member)
-            needed = 1 if packed else align_of(self.btf, member.type)
+            needed = 1 if packed else align_of(self.btf, member.type, self.alignments)
             alignment = max(alignment, needed)
             unit = 8 * size_of(self.btf, member.type)
             natural = position + -position % (8 * needed)
@@ -224,10 +228,10 @@ class _Printer:
 
     def union_attributes(self, type_id: int, kind: Union) -> str:
         """`packed` or `aligned(n)` where the union's size is not that of its largest member."""
-        if is_packed(self.btf, type_id):
+        if is_packed(self.btf, type_id, self.alignments):
             return " __attribute__((packed))"
         largest = max((size_of(self.btf, member.type) for member in kind.members), default=0)
-        alignment = natural = align_of(self.btf, type_id)
+        alignment = natural = align_of(self.btf, type_id, self.alignments)
         while alignment < kind.size and largest + -largest % alignment != kind.size:
             alignment *= 2
         wrong = largest + -largest % natural != kind.size

@@ -5,14 +5,13 @@ they are 0 and the ELF symbols know them. Rules: records keep their place and le
 index of the old one; nothing that already holds costs a copy.
 """
 
+import struct
 from collections.abc import Collection, Mapping
-from struct import Struct as Format
 
 from purebpf.btf.reader import Btf
 from purebpf.btf.types import DataSection, Function, Kind, Linkage, SectionVariable, Variable
 
-_WORD = {"little": Format("<I"), "big": Format(">I")}
-_THREE_WORDS = {"little": Format("<III"), "big": Format(">III")}
+_WORD = {"little": struct.Struct("<I"), "big": struct.Struct(">I")}
 
 
 def with_data_sections(btf: Btf, sections: Mapping[str, tuple[int, Mapping[str, int]]]) -> Btf:
@@ -34,10 +33,13 @@ def with_data_sections(btf: Btf, sections: Mapping[str, tuple[int, Mapping[str, 
         placed.sort(key=lambda variable: variable.offset)
         if size == section.size and tuple(placed) == section.variables:
             continue
-        pack = _THREE_WORDS[btf.byteorder].pack
-        at = btf.offset_of(type_id)
-        records = b"".join([pack(variable.type, variable.offset, variable.size) for variable in placed])
-        edits += [(at + 8, _WORD[btf.byteorder].pack(size)), (at + 12, records)]
+        words = [word for variable in placed for word in (variable.type, variable.offset, variable.size)]
+        mark = "<" if btf.byteorder == "little" else ">"
+        try:
+            packed = struct.pack(f"{mark}{1 + len(words)}I", size, *words)
+        except struct.error:
+            raise ValueError(f"size or an offset of data section '{section.name}' does not fit 32 bits") from None
+        edits.append((btf.offset_of(type_id) + 8, packed))
         changed.append(type_id)
     return btf.with_edits(edits, changed) if changed else btf
 

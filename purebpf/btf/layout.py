@@ -5,7 +5,7 @@ Rules: no recursion, whatever the nesting; time is linear in the types that are 
 as pahole and libbpf do. Unlike libbpf, 16-byte integers align to 16 bytes, as clang and gcc have them.
 """
 
-from purebpf.btf.lookup import ALIASES, resolve
+from purebpf.btf.lookup import ALIASES, MAX_CHAIN, endless, resolve
 from purebpf.btf.reader import Btf
 from purebpf.btf.types import Array, DataSection, Enum, Float, Int, Kind, Member, Pointer, Struct, Union
 from purebpf.errors import BtfError
@@ -18,7 +18,7 @@ _REFERENCES = ALIASES | {Kind.VAR, Kind.DECL_TAG}
 def size_of(btf: Btf, type_id: int) -> int:
     """The size in bytes; BtfError for a type without one (void, a forward declaration, a function)."""
     count, at = 1, type_id
-    for _ in range(len(btf) + 1):
+    for _ in range(MAX_CHAIN):
         kind = btf.kind(at)
         if kind in _REFERENCES:
             at = btf.size_or_type(at)
@@ -38,17 +38,17 @@ def size_of(btf: Btf, type_id: int) -> int:
             case _:
                 raise _fault(btf, type_id, f"has no size: it leads to {_describe(btf, at)}")
     else:
-        raise _fault(btf, type_id, "is defined in terms of itself")
+        raise endless(btf, type_id)
     raise _fault(btf, type_id, f"is an array of more than {MAX_SIZE} bytes")
 
 
-def align_of(btf: Btf, type_id: int) -> int:
+def align_of(btf: Btf, type_id: int, known: dict[int, int] | None = None) -> int:
     """The alignment in bytes; BtfError for a type that cannot be an object in memory.
 
     A struct with a member where its type's alignment forbids it, or of a size that is no multiple of its
-    alignment, was declared packed and has alignment 1.
+    alignment, was declared packed and has alignment 1. `known` keeps what was worked out for further calls.
     """
-    known: dict[int, int] = {}
+    known = {} if known is None else known
     open_ids: set[int] = set()
     stack = [_terminal(btf, type_id)]
     while stack:
@@ -72,13 +72,14 @@ def align_of(btf: Btf, type_id: int) -> int:
     return known[_terminal(btf, type_id)]
 
 
-def is_packed(btf: Btf, type_id: int) -> bool:
+def is_packed(btf: Btf, type_id: int, known: dict[int, int] | None = None) -> bool:
     """Whether a struct or union was declared packed: its members say it could not lie as it does otherwise."""
     compound = btf[_terminal(btf, type_id)]
-    if not isinstance(compound, Struct | Union) or align_of(btf, type_id) > 1:
+    known = {} if known is None else known
+    if not isinstance(compound, Struct | Union) or align_of(btf, type_id, known) > 1:
         return False
     crossing = any(_crosses_unit(btf, member) for member in compound.members)
-    return crossing or any(align_of(btf, member.type) > 1 for member in compound.members)
+    return crossing or any(align_of(btf, member.type, known) > 1 for member in compound.members)
 
 
 def bit_place(btf: Btf, member: Member) -> tuple[int, int]:
@@ -127,7 +128,7 @@ def _scalar_alignment(btf: Btf, at: int) -> int:
 def _terminal(btf: Btf, type_id: int) -> int:
     """What decides the alignment: the type under typedefs, modifiers, variables and arrays."""
     at = type_id
-    for _ in range(len(btf) + 1):
+    for _ in range(MAX_CHAIN):
         kind = btf.kind(at)
         if kind in _REFERENCES:
             at = btf.size_or_type(at)
@@ -137,7 +138,7 @@ def _terminal(btf: Btf, type_id: int) -> int:
             at = array.element
         else:
             return at
-    raise _fault(btf, type_id, "is defined in terms of itself")
+    raise endless(btf, type_id)
 
 
 def _bounded(btf: Btf, type_id: int, size: int) -> int:

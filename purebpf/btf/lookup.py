@@ -1,7 +1,8 @@
 """Following one type to another: through modifiers and typedefs to what counts.
 
-Rules: the walk reads kind and reference from the bytes and builds no types. It ends after as many steps as there
-are types, for a longer walk goes in a circle; a chain of 100 000 typedefs is legal and cheap.
+Rules: the walk reads kind and reference from the bytes and builds no types. It ends in an error after MAX_CHAIN
+steps, in a circle or not: the kernel follows 32, and without a limit a damaged file could have a hundred thousand
+members that each lead through a hundred thousand typedefs.
 """
 
 from purebpf.btf.reader import Btf
@@ -11,22 +12,29 @@ from purebpf.units import TypeId
 
 MODIFIERS = frozenset({Kind.CONST, Kind.VOLATILE, Kind.RESTRICT, Kind.TYPE_TAG})
 ALIASES = MODIFIERS | {Kind.TYPEDEF}
+MAX_CHAIN = 256
 
 
 def strip_modifiers(btf: Btf, type_id: int) -> TypeId:
-    """The type under const, volatile, restrict and type tags; BtfError if they go in a circle."""
+    """The type under const, volatile, restrict and type tags; BtfError if they never end."""
     return _follow(btf, type_id, MODIFIERS)
 
 
 def resolve(btf: Btf, type_id: int) -> TypeId:
-    """The type under modifiers and typedefs; BtfError if they go in a circle."""
+    """The type under modifiers and typedefs; BtfError if they never end."""
     return _follow(btf, type_id, ALIASES)
 
 
 def _follow(btf: Btf, type_id: int, kinds: frozenset[Kind]) -> TypeId:
     at = type_id
-    for _ in range(len(btf) + 1):
+    for _ in range(MAX_CHAIN):
         if btf.kind(at) not in kinds:
             return TypeId(at)
         at = btf.size_or_type(at)
-    raise BtfError(f"type {type_id} is defined in terms of itself", file=btf.name, section=".BTF")
+    raise endless(btf, type_id)
+
+
+def endless(btf: Btf, type_id: int) -> BtfError:
+    """The complaint about a type that leads through too many others."""
+    reason = f"type {type_id} is defined in terms of itself, or of more than {MAX_CHAIN} types one after the other"
+    return BtfError(reason, file=btf.name, section=".BTF")
