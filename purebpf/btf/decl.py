@@ -60,7 +60,11 @@ def type_name(btf: Btf, type_id: int) -> str:
 
 def declare(btf: Btf, type_id: int) -> str:
     """The definition of a type as C, ending in a semicolon; of an integer or float, its name in a comment."""
-    printer = _Printer(btf, type_id, bodies=True)
+    return _declared(_Printer(btf, type_id, bodies=True), type_id)
+
+
+def _declared(printer: "_Printer", type_id: int) -> str:
+    btf = printer.btf
     match btf[type_id]:
         case Struct() | Union() | Enum():
             return f"{printer.body(type_id, 0)};"
@@ -73,7 +77,7 @@ def declare(btf: Btf, type_id: int) -> str:
         case DataSection(name=name, size=size, variables=variables):
             lines = [f"/* section {name}, {size} bytes */"]
             ids = [variable.type for variable in variables if btf.kind(variable.type) in (Kind.VAR, Kind.FUNC)]
-            return "\n".join([*lines, *(declare(btf, each) for each in ids)])
+            return "\n".join([*lines, *(_declared(printer, each) for each in ids)])
     if btf.kind(type_id) in (Kind.INT, Kind.FLOAT):
         return f"/* {btf.name_of(type_id)}: {size_of(btf, type_id)} bytes */"
     return f"{type_name(btf, type_id)};"

@@ -10,7 +10,7 @@ step, strings that do not end. As in libbpf, and other than in the kernel, gaps 
 
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct as Format
 from typing import NoReturn
@@ -67,6 +67,7 @@ class Btf:
     """
 
     __slots__ = (
+        "__weakref__",
         "_found",
         "_header",
         "_names",
@@ -348,11 +349,11 @@ class Btf:
     def _record_place(self, type_id: int) -> int:
         return self._header.types_end if type_id == self.end_id else self.offset_of(type_id)
 
-    def with_edits(self, edits: Sequence[tuple[int, bytes]], changed: Iterable[int]) -> "Btf":
+    def with_edits(self, edits: Sequence[tuple[int, bytes]], changed: Mapping[int, BtfType]) -> "Btf":
         """A copy with bytes of `raw` replaced, for edits that move no record and change no name.
 
-        `edits` are (byte offset, bytes), `changed` the ids they touch. The index is shared, and so are the types
-        built so far: an edit costs a copy of the bytes.
+        `edits` are (byte offset, bytes), `changed` what the types they touch are now. The index is shared, and so
+        are the types built so far: an edit costs a copy of the bytes.
         """
         raw = bytearray(self.raw)
         for at, replacement in edits:
@@ -360,12 +361,16 @@ class Btf:
         if len(raw) != len(self.raw):
             raise ValueError("an edit of a BTF reaches past its end")
         copy = Btf(bytes(raw), self._header, self._offsets, self._names, self.base, self.name)
-        copy._types = self._types.copy()
+        copy._types = self._types | changed
         copy._found = self._found.copy()
         copy._tails = self._tails
-        for type_id in changed:
-            copy._types.pop(type_id, None)
         return copy
+
+    def kinds(self) -> set[int]:
+        """Which kinds the own types have."""
+        at = self._header.types + (7 if self.byteorder == "little" else 4)
+        raw = self.raw
+        return {raw[at + 4 * word] & KIND_MASK for word in self._offsets}
 
     def _refuse(self, reason: str, offset: int | None = None) -> NoReturn:
         raise BtfError(reason, file=self.name, section=".BTF", offset=offset)

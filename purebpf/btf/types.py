@@ -66,12 +66,16 @@ class Int:
 
 @dataclass(frozen=True, slots=True)
 class Pointer:
+    """A pointer to `target`."""
+
     target: TypeId
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Array:
+    """`count` elements; `index` is the type of the index, of no consequence."""
+
     element: TypeId
     index: TypeId
     count: int
@@ -100,6 +104,8 @@ class Struct:
 
 @dataclass(frozen=True, slots=True)
 class Union:
+    """A union; otherwise as `Struct`."""
+
     name: str
     size: int
     members: tuple[Member, ...]
@@ -108,6 +114,8 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class Enumerator:
+    """One name and value of an enum."""
+
     name: str
     value: int
 
@@ -125,30 +133,40 @@ class Enum:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
+    """A struct or union that is declared and not defined."""
+
     name: str
     is_union: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Typedef:
+    """Another name for `type`."""
+
     name: str
     type: TypeId
 
 
 @dataclass(frozen=True, slots=True)
 class Volatile:
+    """`volatile` before `type`."""
+
     type: TypeId
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Const:
+    """`const` before `type`."""
+
     type: TypeId
     name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Restrict:
+    """`restrict` behind a pointer."""
+
     type: TypeId
     name: str = ""
 
@@ -179,6 +197,8 @@ class FunctionProto:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
+    """A global variable."""
+
     name: str
     type: TypeId
     linkage: int = Linkage.STATIC
@@ -195,6 +215,8 @@ class SectionVariable:
 
 @dataclass(frozen=True, slots=True)
 class DataSection:
+    """An ELF section of variables; `size` is 0 where the compiler left it to the linker."""
+
     name: str
     size: int
     variables: tuple[SectionVariable, ...]
@@ -202,6 +224,8 @@ class DataSection:
 
 @dataclass(frozen=True, slots=True)
 class Float:
+    """A floating-point number."""
+
     name: str
     size: int
 
@@ -218,6 +242,8 @@ class DeclTag:
 
 @dataclass(frozen=True, slots=True)
 class TypeTag:
+    """An attribute of a type; `kind_flag` marks one that is no BTF type tag but any attribute."""
+
     name: str
     type: TypeId
     kind_flag: bool = False
