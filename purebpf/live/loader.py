@@ -123,6 +123,7 @@ class _Loading:
             found = self.kernel.open_pinned(step.pin_path)
             if found is None:
                 raise
+            handle.close()
             return self._checked(step, self._keep(found))
         self.undo.callback(self.kernel.unpin, step.pin_path)
         return handle
