@@ -8,7 +8,7 @@ writing) are imported when first named.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from purebpf.btf.edits import with_data_sections, with_static_functions, with_static_variables
+from purebpf.btf.edits import with_types
 from purebpf.btf.ext import BtfExt, CoreKind, CoreRelocation, InfoSection, LineInfo, line_infos
 from purebpf.btf.kinds import Scan
 from purebpf.btf.layout import align_of, size_of
@@ -107,9 +107,7 @@ __all__ = [
     "size_of",
     "strip_modifiers",
     "type_name",
-    "with_data_sections",
-    "with_static_functions",
-    "with_static_variables",
+    "with_types",
     "without_layout",
 ]
 

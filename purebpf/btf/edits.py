@@ -1,83 +1,47 @@
 """What a loader must correct in the BTF of an object before the kernel takes it, as patches of bytes.
 
 Compilers leave the sizes of data sections and the offsets of global variables to the linker: in an object file
-they are 0 and the ELF symbols know them. Rules: records keep their place and length, so the new `Btf` shares the
-index of the old one; nothing that already holds costs a copy.
+they are 0 and the ELF symbols know them. And hidden functions and variables, an ELF matter, are to be static for
+the kernel. Rules: a record keeps its place, its length and its name, so the new `Btf` shares the index of the old.
 """
 
-import struct
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from struct import Struct as Format
+from struct import error as DoesNotFit
 
+from purebpf.btf.kinds import VLEN_MASK
 from purebpf.btf.reader import Btf
-from purebpf.btf.types import DataSection, Function, Kind, Linkage, SectionVariable, Variable
+from purebpf.btf.types import DataSection, Function, Kind, Variable
 
-_WORD = {"little": struct.Struct("<I"), "big": struct.Struct(">I")}
+_WORD = {"little": Format("<I"), "big": Format(">I")}
+_THREE_WORDS = {"little": Format("<III"), "big": Format(">III")}
+
+Editable = DataSection | Function | Variable
 
 
-def with_data_sections(btf: Btf, sections: Mapping[str, tuple[int, Mapping[str, int]]]) -> Btf:
-    """`btf` with sizes and variable offsets of data sections set: name -> (size, {variable: offset}).
+def with_types(btf: Btf, changed: Mapping[int, Editable]) -> Btf:
+    """`btf` with some of its own types replaced by ones that differ in numbers only.
 
-    The variables of a section that is named come out sorted by offset, which the kernel demands; variables that
-    are not named keep the offset they have. Data sections that are not named, and names without a data section,
-    are left alone.
+    A data section may change its size and the order, offsets and sizes of its variables, but not how many there
+    are; a function or variable its linkage. ValueError for a number that does not fit its 32 bits.
     """
     edits: list[tuple[int, bytes]] = []
-    changed = []
-    for type_id in btf.ids_of(Kind.DATASEC):
-        section = btf[type_id]
-        assert isinstance(section, DataSection)
-        if section.name not in sections:
-            continue
-        size, offsets = sections[section.name]
-        placed = [_placed(btf, variable, offsets) for variable in section.variables]
-        placed.sort(key=lambda variable: variable.offset)
-        if size == section.size and tuple(placed) == section.variables:
-            continue
-        words = [word for variable in placed for word in (variable.type, variable.offset, variable.size)]
-        mark = "<" if btf.byteorder == "little" else ">"
+    word = _WORD[btf.byteorder].pack
+    for type_id, new in changed.items():
+        at = btf.offset_of(type_id)
         try:
-            packed = struct.pack(f"{mark}{1 + len(words)}I", size, *words)
-        except struct.error:
-            raise ValueError(f"size or an offset of data section '{section.name}' does not fit 32 bits") from None
-        edits.append((btf.offset_of(type_id) + 8, packed))
-        changed.append(type_id)
-    return btf.with_edits(edits, changed) if changed else btf
-
-
-def with_static_functions(btf: Btf, names: Collection[str]) -> Btf:
-    """`btf` with the functions of those names made static.
-
-    The kernel verifies a global function on its own, for any arguments; one that is hidden in its object (an ELF
-    matter, unknown to BTF) is to be verified where it is called.
-    """
-    edits: list[tuple[int, bytes]] = []
-    changed = []
-    for name in names:
-        for type_id in btf.find(name, Kind.FUNC):
-            function = btf[type_id]
-            assert isinstance(function, Function)
-            if type_id < btf.first_id or function.linkage == Linkage.STATIC:
-                continue
-            info = _WORD[btf.byteorder].pack(Kind.FUNC << 24 | Linkage.STATIC)
-            edits.append((btf.offset_of(type_id) + 4, info))
-            changed.append(type_id)
-    return btf.with_edits(edits, changed) if changed else btf
-
-
-def with_static_variables(btf: Btf, names: Collection[str]) -> Btf:
-    """`btf` with the variables of those names made static, as a linker sees hidden ones."""
-    edits: list[tuple[int, bytes]] = []
-    changed = []
-    for name in names:
-        for type_id in btf.find(name, Kind.VAR):
-            variable = btf[type_id]
-            assert isinstance(variable, Variable)
-            if type_id >= btf.first_id and variable.linkage == Linkage.GLOBAL:
-                edits.append((btf.offset_of(type_id) + 12, _WORD[btf.byteorder].pack(Linkage.STATIC)))
-                changed.append(type_id)
-    return btf.with_edits(edits, changed) if changed else btf
-
-
-def _placed(btf: Btf, variable: SectionVariable, offsets: Mapping[str, int]) -> SectionVariable:
-    offset = offsets.get(btf.name_of(variable.type), variable.offset)
-    return variable if offset == variable.offset else SectionVariable(variable.type, offset, variable.size)
+            match new:
+                case DataSection(size=size, variables=variables):
+                    (info,) = _WORD[btf.byteorder].unpack_from(btf.raw, at + 4)
+                    if len(variables) != info & VLEN_MASK:
+                        raise ValueError(f"data section '{new.name}' cannot change how many variables it has")
+                    pack = _THREE_WORDS[btf.byteorder].pack
+                    edits.append((at + 8, word(size)))
+                    edits.append((at + 12, b"".join([pack(v.type, v.offset, v.size) for v in variables])))
+                case Function(linkage=linkage):
+                    edits.append((at + 4, word(Kind.FUNC << 24 | linkage)))
+                case Variable(linkage=linkage):
+                    edits.append((at + 12, word(linkage)))
+        except DoesNotFit:
+            raise ValueError(f"a number of {type(new).__name__} '{new.name}' does not fit 32 bits") from None
+    return btf.with_edits(edits, changed) if edits else btf

@@ -10,7 +10,7 @@ step, strings that do not end. As in libbpf, and other than in the kernel, gaps 
 
 import sys
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct as Format
 from typing import NoReturn
@@ -361,7 +361,7 @@ class Btf:
         if len(raw) != len(self.raw):
             raise ValueError("an edit of a BTF reaches past its end")
         copy = Btf(bytes(raw), self._header, self._offsets, self._names, self.base, self.name)
-        copy._types = self._types | changed
+        copy._types = {**self._types, **changed}
         copy._found = self._found.copy()
         copy._tails = self._tails
         return copy

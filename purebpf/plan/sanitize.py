@@ -1,8 +1,8 @@
 """The stage `sanitize`: the object's types as this kernel can take them.
 
 Rules: type ids never change, because maps and records refer to them; a kind that the kernel does not know
-becomes one that it knows, of the same size where a size matters. A feature is asked for only if the types need
-it, so that a kernel is not probed for what no object uses. Without anything to change the bytes are the file's.
+becomes one that it knows, of the same size where a size matters. Without anything to change the bytes are the
+file's.
 """
 
 from collections.abc import Callable
@@ -38,12 +38,10 @@ def sanitize(btf: Btf, target: Target) -> bytes | None:
     """The bytes to hand to the kernel; None if it takes no BTF at all."""
     if not target.supports(Feature.BTF):
         return None
-    kinds = {btf.kind(type_id) for type_id in btf.ids()}
-    missing = [
-        replacement
-        for feature, needed_by, replacement in _REPLACEMENTS
-        if needed_by(btf, kinds) and not target.supports(feature)
-    ]
+    # As in libbpf every feature is asked for once: on a kernel that has them all no type is looked at.
+    lacking = [row for row in _REPLACEMENTS if not target.supports(row[0])]
+    kinds = btf.kinds() if lacking else set()
+    missing = [replacement for _, needed_by, replacement in lacking if needed_by(btf, kinds)]
     drop_layout = btf.kind_layout is not None and not target.supports(Feature.BTF_LAYOUT)
     if not missing and not drop_layout:
         return btf.raw
@@ -112,24 +110,24 @@ def _without_question_mark(_: Btf, found: BtfType) -> BtfType:
     return found
 
 
-def _has(*wanted: Kind) -> Callable[[Btf, set[Kind | int]], bool]:
+def _has(*wanted: Kind) -> Callable[[Btf, set[int]], bool]:
     return lambda _, kinds: not kinds.isdisjoint(wanted)
 
 
-def _has_global_function(btf: Btf, kinds: set[Kind | int]) -> bool:
+def _has_global_function(btf: Btf, kinds: set[int]) -> bool:
     return Kind.FUNC in kinds and any(
         isinstance(found, Function) and found.linkage == Linkage.GLOBAL
         for found in (btf[type_id] for type_id in btf.ids() if btf.kind(type_id) == Kind.FUNC)
     )
 
 
-def _has_question_mark(btf: Btf, kinds: set[Kind | int]) -> bool:
+def _has_question_mark(btf: Btf, kinds: set[int]) -> bool:
     return Kind.DATASEC in kinds and any(
         btf.name_of(type_id).startswith("?") for type_id in btf.ids() if btf.kind(type_id) == Kind.DATASEC
     )
 
 
-def _has_signed_or_wide_enum(btf: Btf, kinds: set[Kind | int]) -> bool:
+def _has_signed_or_wide_enum(btf: Btf, kinds: set[int]) -> bool:
     return Kind.ENUM64 in kinds or (
         Kind.ENUM in kinds
         and any(
@@ -139,7 +137,7 @@ def _has_signed_or_wide_enum(btf: Btf, kinds: set[Kind | int]) -> bool:
     )
 
 
-_REPLACEMENTS: Final[tuple[tuple[Feature, Callable[[Btf, set[Kind | int]], bool], _Replacement], ...]] = (
+_REPLACEMENTS: Final[tuple[tuple[Feature, Callable[[Btf, set[int]], bool], _Replacement], ...]] = (
     (Feature.BTF_FUNC, _has(Kind.FUNC, Kind.FUNC_PROTO), _function_to_typedef),
     (Feature.BTF_GLOBAL_FUNC, _has_global_function, _function_to_static),
     (Feature.BTF_DATASEC, _has(Kind.VAR, Kind.DATASEC), _data_to_struct),

@@ -9,7 +9,7 @@ from typing import Final
 from purebpf.btf import Btf, BtfExt
 from purebpf.elf import ElfFile, Section
 from purebpf.errors import SpecError
-from purebpf.spec.data import data_maps, describe_variables, mark_hidden_functions, place_variables
+from purebpf.spec.data import SectionTypes, data_maps, describe_variables, mark_hidden_functions, place_variables
 from purebpf.spec.externs import describe_externs
 from purebpf.spec.maps import declared_maps, with_slots
 from purebpf.spec.model import MapSpec, ObjectSpec
@@ -31,10 +31,11 @@ def read_btf(elf: ElfFile) -> tuple[Btf | None, BtfExt | None]:
 def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) -> ObjectSpec:
     """What the file says. `name` is the object's: it goes into the names of its data maps."""
     index = FunctionIndex(elf)
+    types: dict[str, SectionTypes] = {}
     if btf is not None:
-        btf = place_variables(elf, btf)
+        btf, types = place_variables(elf, btf)
     declared = declared_maps(elf, btf)
-    data = dict(data_maps(elf, btf))
+    data = dict(data_maps(elf, types))
     places = MapPlaces(
         declared={(found.section, found.offset): found.spec.name for found in declared},
         data={section: spec.name for section, spec in data.items()},
@@ -43,8 +44,8 @@ def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) ->
     functions = describe_functions(elf, index, places, ext)
     programs = describe_programs(elf, index)
     if btf is not None:
-        hidden = frozenset(f.name for f in functions.values() if f.hidden and f.name not in programs)
-        btf = mark_hidden_functions(btf, hidden)
+        hidden = [f.name for f in functions.values() if f.hidden and f.name not in programs]
+        btf = mark_hidden_functions(btf, hidden) if hidden else btf
     entries = {
         (extent.section, extent.start * INSN_SIZE): extent.symbol.name
         for extent in index.extents
@@ -60,7 +61,7 @@ def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) ->
         programs=programs,
         functions=functions,
         maps=_by_name(elf, [*with_slots(elf, declared, entries), *data.values()]),
-        variables=describe_variables(elf, btf, places.data),
+        variables=describe_variables(elf, types, places.data),
         externs=describe_externs(elf, btf, functions.values()),
         func_info_record_size=_record_size(ext, "func_info", 8),
         line_info_record_size=_record_size(ext, "line_info", 16),

@@ -13,8 +13,7 @@ from purebpf.btf import (
     Linkage,
     SectionVariable,
     Variable,
-    with_data_sections,
-    with_static_functions,
+    with_types,
 )
 from purebpf.units import ByteOrder, TypeId
 
@@ -42,40 +41,37 @@ def section(btf: Btf, name: str) -> DataSection:
 
 
 @BOTH_ORDERS
-def test_sizes_and_offsets_are_filled_in_and_variables_sorted(byteorder: ByteOrder) -> None:
+def test_a_data_section_gets_its_size_and_its_variables_in_order(byteorder: ByteOrder) -> None:
     btf = object_btf(byteorder)
-    done = with_data_sections(btf, {".data": (12, {"a": 8, "b": 0, "c": 4}), ".bss": (64, {})})
-    places = [(done.name_of(each.type), each.offset, each.size) for each in section(done, ".data").variables]
-    assert (section(done, ".data").size, places) == (12, [("b", 0, 4), ("c", 4, 4), ("a", 8, 4)])
-    assert section(done, ".bss").size == 64
+    a, b, c = (each.type for each in section(btf, ".data").variables)
+    placed = DataSection(".data", 12, (SectionVariable(b, 0, 4), SectionVariable(c, 4, 4), SectionVariable(a, 8, 4)))
+    done = with_types(btf, {8: placed, 9: DataSection(".bss", 64, ())})
+    assert section(done, ".data") == placed == section(Btf.parse(done.raw), ".data")
+    assert section(Btf.parse(done.raw), ".bss").size == 64
     assert section(btf, ".data").size == 0
-    assert Btf.parse(done.raw)[8] == done[8]
 
 
-def test_sections_and_variables_that_are_not_named_keep_what_they_have() -> None:
+def test_without_changes_nothing_is_copied() -> None:
     btf = object_btf("little")
-    done = with_data_sections(btf, {".data": (8, {"a": 4}), ".missing": (4, {})})
-    assert sorted(each.offset for each in section(done, ".data").variables) == [0, 0, 4]
-    assert section(done, ".bss").size == 0
-
-
-def test_what_already_holds_costs_no_copy() -> None:
-    btf = with_data_sections(object_btf("little"), {".data": (12, {"a": 8, "b": 0, "c": 4})})
-    assert with_data_sections(btf, {".data": (12, {"a": 8, "b": 0, "c": 4})}) is btf
-    assert with_static_functions(btf, ["missing"]) is btf
+    assert with_types(btf, {}) is btf
 
 
 @BOTH_ORDERS
-def test_named_functions_become_static(byteorder: ByteOrder) -> None:
+def test_functions_and_variables_become_static(byteorder: ByteOrder) -> None:
     btf = object_btf(byteorder)
-    done = with_static_functions(btf, ["hidden"])
-    assert done[7] == Function("hidden", TypeId(5), Linkage.STATIC)
+    hidden, variable = Function("hidden", TypeId(5), Linkage.STATIC), Variable("a", TypeId(1), Linkage.STATIC)
+    done = Btf.parse(with_types(btf, {7: hidden, 2: variable}).raw)
+    assert (done[7], done[2]) == (hidden, variable)
     assert done[6] == Function("seen", TypeId(5), Linkage.GLOBAL)
-    assert with_static_functions(done, ["hidden"]) is done
 
 
 @pytest.mark.parametrize("value", [-1, 1 << 32])
 def test_a_number_that_does_not_fit_is_a_value_error(value: int) -> None:
-    for edit in ((value, {}), (4, {"a": value})):
-        with pytest.raises(ValueError, match="32 bits"):
-            with_data_sections(object_btf("little"), {".data": edit})
+    with pytest.raises(ValueError, match="32 bits"):
+        with_types(object_btf("little"), {9: DataSection(".bss", value, ())})
+
+
+def test_a_data_section_cannot_gain_variables() -> None:
+    more = tuple(SectionVariable(TypeId(2), at, 4) for at in range(0, 400, 4))
+    with pytest.raises(ValueError, match="how many variables"):
+        with_types(object_btf("little"), {8: DataSection(".data", 400, more)})

@@ -250,12 +250,12 @@ def test_an_injected_scan_is_used_and_may_bring_the_names() -> None:
 def test_edits_give_a_new_btf_that_shares_what_did_not_change() -> None:
     btf = Btf.parse(built(INT, Typedef("t", TypeId(1)), Const(TypeId(1))))
     before = btf[1], btf[3]
-    edited = btf.with_edits([(btf.offset_of(3) + 8, struct.pack("<I", 2))], [3])
+    edited = btf.with_edits([(btf.offset_of(3) + 8, struct.pack("<I", 2))], {3: Const(TypeId(2))})
     assert edited[3] == Const(TypeId(2))
     assert edited[1] is before[0]
     assert btf[3] is before[1]
     with pytest.raises(ValueError, match="past its end"):
-        btf.with_edits([(len(btf.raw) - 1, b"abcd")], [])
+        btf.with_edits([(len(btf.raw) - 1, b"abcd")], {})
 
 
 @pytest.mark.parametrize(("size", "pointer_size"), [(4, 4), (8, 8)])
