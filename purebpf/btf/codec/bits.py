@@ -65,7 +65,9 @@ class BitCodec(Codec[Any]):
             number = int(checked_bool(value, self.type_name))
         else:
             named = value if self.members is None else self.members.number(value)
-            number = checked_int(named, f"{self.type_name}:{self.width}", self.width, self.signed)
+            full = 8 * self.size == self.width
+            name = self.type_name if full else f"{self.type_name}:{self.width}"
+            number = checked_int(named, name, self.width, self.signed)
         bits = (number & ((1 << self.width) - 1)) << self.shift
         return bits.to_bytes(self.size, self.byteorder)
 

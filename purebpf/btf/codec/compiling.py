@@ -181,26 +181,23 @@ class _Compiler:
         """The members, with those of anonymous members of the same kind in place of these."""
         members: list[Member] = []
         pending = [(iter(kind.members), 0)]
+        steps_left = OBJECTS_PER_BYTE * kind.size + SPARE_OBJECTS
         while pending:
             source, base = pending[-1]
             member = next(source, None)
             if member is None:
                 pending.pop()
                 continue
+            steps_left -= 1
+            if steps_left < 0 or len(pending) > MAX_DEPTH:
+                raise self.error(f"'{kind.name}' has too many anonymous members in one another")
             placed = Member(member.name, member.type, BitOffset(base + member.bit_offset), member.bitfield_size)
-            inner = None if member.name else self.btf_type(member.type)
+            inner = None if member.name else self.resolve(member.type)[1]
             if isinstance(inner, same) and isinstance(inner, Struct | Union):
-                if len(pending) >= MAX_DEPTH:
-                    raise self.error(f"'{kind.name}' nests anonymous members more than {MAX_DEPTH} levels deep")
                 pending.append((iter(inner.members), placed.bit_offset))
             elif member.name or isinstance(inner, Struct | Union):
                 members.append(placed)
-            if len(members) + len(pending) > OBJECTS_PER_BYTE * kind.size + SPARE_OBJECTS:
-                raise self.error(f"'{kind.name}' has more than {len(members)} members in {kind.size} bytes")
         return members
-
-    def btf_type(self, type_id: TypeId) -> BtfType:
-        return self.resolve(type_id)[1]
 
     def fields_of(self, kind: Struct | Union, members: Sequence[Member], last: bool) -> list[Field]:
         taken = {member.name for member in members}
