@@ -11,6 +11,7 @@ section's offset), for fixed (ET_EXEC) and position-independent (ET_DYN) files a
 Any bytes give an answer or an `ElfError`. The one thing not guarded against is a file cut short while it is mapped.
 """
 
+import itertools
 import mmap
 import os
 import struct
@@ -308,10 +309,9 @@ class ElfSymbols:
         return ""
 
     def _tables(self, *kinds: int) -> Iterator[_Section]:
+        """The first section of each kind: there may be one, and a damaged file with 65 000 is not to take as long."""
         for kind in kinds:
-            for section in self._sections:
-                if section.kind == kind:
-                    yield section
+            yield from itertools.islice((section for section in self._sections if section.kind == kind), 1)
 
     def _strings(self, table: _Section) -> _Section:
         if table.link >= len(self._sections):

@@ -266,6 +266,21 @@ def test_damage_is_an_answer_or_an_elf_error_in_bounded_time(damage, cut):
     assert time.thread_time() - started < 2
 
 
+def test_tens_of_thousands_of_symbol_tables_take_no_longer_than_one():
+    image = Image()
+    table = image.symbols(2, [(f"name_{number}", at(number), FUNC, GLOBAL, 1) for number in range(20_000)])
+    image.sections += [image.sections[table]] * 20
+    data = bytearray(image.bytes())
+    many = 40_000
+    rows = data[-64:] * many
+    data[0x3C:0x3E] = struct.pack("<H", len(image.sections) + many)
+    started = time.thread_time()
+    symbols = ElfSymbols(bytes(data + rows))
+    assert symbols.find("nosuch") == ()
+    assert symbols.explain_missing("nosuch") == []
+    assert time.thread_time() - started < 1
+
+
 @pytest.mark.parametrize("library", ["libc.so.6", "libm.so.6"])
 def test_every_exported_function_of_a_real_library_stands_where_pyelftools_says(library):
     path = find_binary(library)
