@@ -5,16 +5,17 @@ they are 0 and the ELF symbols know them. And hidden functions and variables, an
 the kernel. Rules: a record keeps its place, its length and its name, so the new `Btf` shares the index of the old.
 """
 
+import struct
 from collections.abc import Mapping
-from struct import Struct as Format
-from struct import error as DoesNotFit
 
 from purebpf.btf.kinds import VLEN_MASK
 from purebpf.btf.reader import Btf
 from purebpf.btf.types import DataSection, Function, Kind, Variable
 
-_WORD = {"little": Format("<I"), "big": Format(">I")}
-_THREE_WORDS = {"little": Format("<III"), "big": Format(">III")}
+_WORD = {"little": struct.Struct("<I"), "big": struct.Struct(">I")}
+_THREE_WORDS = {"little": struct.Struct("<III"), "big": struct.Struct(">III")}
+
+_KINDS = {DataSection: Kind.DATASEC, Function: Kind.FUNC, Variable: Kind.VAR}
 
 Editable = DataSection | Function | Variable
 
@@ -29,6 +30,8 @@ def with_types(btf: Btf, changed: Mapping[int, Editable]) -> Btf:
     word = _WORD[btf.byteorder].pack
     for type_id, new in changed.items():
         at = btf.offset_of(type_id)
+        if btf.kind(type_id) != _KINDS[type(new)]:
+            raise ValueError(f"type {type_id} is no {_KINDS[type(new)].name}: '{new.name}' cannot stand in its place")
         try:
             match new:
                 case DataSection(size=size, variables=variables):
@@ -42,6 +45,6 @@ def with_types(btf: Btf, changed: Mapping[int, Editable]) -> Btf:
                     edits.append((at + 4, word(Kind.FUNC << 24 | linkage)))
                 case Variable(linkage=linkage):
                     edits.append((at + 12, word(linkage)))
-        except DoesNotFit:
+        except struct.error:
             raise ValueError(f"a number of {type(new).__name__} '{new.name}' does not fit 32 bits") from None
     return btf.with_edits(edits, changed) if edits else btf

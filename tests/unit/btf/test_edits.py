@@ -75,3 +75,8 @@ def test_a_data_section_cannot_gain_variables() -> None:
     more = tuple(SectionVariable(TypeId(2), at, 4) for at in range(0, 400, 4))
     with pytest.raises(ValueError, match="how many variables"):
         with_types(object_btf("little"), {8: DataSection(".data", 400, more)})
+
+
+def test_a_type_cannot_take_the_place_of_another_kind() -> None:
+    with pytest.raises(ValueError, match="type 1 is no DATASEC"):
+        with_types(object_btf("little"), {1: DataSection(".bss", 4, ())})
