@@ -8,7 +8,7 @@ writable buffer of at most 512 bytes and afterwards holds what the kernel wrote,
 """
 
 from collections.abc import Callable
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 from typing_extensions import Buffer
 
@@ -30,6 +30,8 @@ class Entries:
     1 unsigned and 2 signed integers of 1, 2, 4 or 8 bytes. `waits` releases the GIL around each call, for maps
     whose updates block; the others hold it (a hash operation costs 560 ns, releasing 80 more).
 
+    `direct` is for `Subscripts`: keys and values need no codec.
+
     A key or value of another length, or a number that does not fit, is a ValueError; another type a TypeError.
     Queues and stacks have keys of size 0: None.
     """
@@ -48,6 +50,7 @@ class Entries:
         key_kind: int = 0,
         value_kind: int = 0,
         waits: bool = False,
+        direct: bool = False,
     ) -> Entries: ...
     def lookup(self, key: Buffer | int | None, flags: int = 0, /) -> bytes | int | None:
         """The value of `key`; None when the kernel has none (ENOENT)."""
@@ -72,6 +75,18 @@ class Entries:
         /,
     ) -> tuple[int, int]:
         """One of the four batch commands on `count` entries; how many the kernel moved, and its errno or 0."""
+
+class Subscripts:
+    """Base class of mappings: `m[key]`, `m[key] = value`, `del m[key]` on its `_entries`, without Python in between.
+
+    Used where the entries are `direct`; in every other case, and whatever fails in the kernel, the subclass's
+    `_get(key)`, `_set(key, value)` or `_remove(key)` does the whole again.
+    """
+
+    _entries: Entries
+    def __getitem__(self, key: Any, /) -> Any: ...
+    def __setitem__(self, key: Any, value: Any, /) -> None: ...
+    def __delitem__(self, key: Any, /) -> None: ...
 
 def ring_into(consumer: Buffer, data: Buffer, page_size: int, out: Buffer, limit: int, /) -> tuple[int, int]:
     """Move finished events into `out`; `(count, used)`.

@@ -28,7 +28,7 @@ class Array(KeyedMap[int, V]):
     def __len__(self) -> int:
         return self.max_entries
 
-    def __delitem__(self, key: int) -> NoReturn:
+    def _remove(self, key: int) -> NoReturn:
         raise TypeError(f"entries of array '{self.name}' cannot be deleted, only set")
 
     def pop(self, key: int, default: object = None) -> NoReturn:

@@ -8,7 +8,6 @@ builtins (KeyError, TypeError, ValueError) and found before the kernel is asked;
 from dataclasses import dataclass
 from typing import Self
 
-from purebpf._fastpath import Entries
 from purebpf.host.permissions import kernel_error
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import MapType
@@ -102,10 +101,3 @@ class Map:
         shape = self.shape
         sizes = f"{shape.key_size} -> {shape.value_size} bytes, {shape.max_entries} entries"
         return f"<{'closed ' if self.closed else ''}{shape.kind} map '{self.name}': {sizes}>"
-
-
-def entries_of(
-    fd: Fd, shape: MapShape, value_size: int, *, key_kind: int = 0, value_kind: int = 0, waits: bool = False
-) -> Entries:
-    """The C side of a map; `value_size` is what one lookup moves."""
-    return Entries(fd.number, shape.key_size, value_size, key_kind=key_kind, value_kind=value_kind, waits=waits)

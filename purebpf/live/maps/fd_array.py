@@ -21,6 +21,11 @@ class HasFileno(Protocol):
 class FdArray(KeyedMap[int, Any]):
     """An array of kernel objects: `m[3] = program`, `del m[3]`, `m[3]` is the program's id."""
 
+    _converts_nothing = False
+
+    def _set(self, key: int, value: Any) -> None:
+        super()._set(key, _number(value))
+
     def _store(self, key: int, value: Any, flags: int) -> None:
         super()._store(key, _number(value), flags)
 

@@ -1,8 +1,9 @@
 """Maps with entries: what hash maps and arrays have in common.
 
-Reading one entry is one system call. `m[key]` for integer keys and values goes straight to the C side, which
-converts them. Whole-map reads (`items`, `values`, `len`) move many entries a call (BPF_MAP_LOOKUP_BATCH, 5.6) and
-fall back to one key after the other where the kernel cannot.
+Reading one entry is one system call. `m[key]` with integers or bytes is carried out by the base class `Subscripts`
+in C; `_get`, `_set` and `_remove` here are for everything else: other types, missing keys, refusals. Whole-map reads
+(`items`, `values`, `len`) move many entries a call (BPF_MAP_LOOKUP_BATCH, 5.6) and fall back to one key after the
+other where the kernel cannot.
 
 Programs change a map while it is read. Walking key by key, the kernel begins anew when the key it stands on was
 deleted meanwhile; so keys may come twice, others not at all, and a walk ends after `max_entries` keys at the latest.
@@ -10,12 +11,13 @@ deleted meanwhile; so keys may come twice, others not at all, and a walk ends af
 
 import errno
 from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
+from purebpf._fastpath import Entries, Subscripts
 from purebpf.btf.codec.misfit import Misfit
 from purebpf.errors import KernelError
 from purebpf.host.permissions import kernel_error
-from purebpf.live.maps.base import Map, MapShape, entries_of
+from purebpf.live.maps.base import Map, MapShape
 from purebpf.live.maps.codecs import BYTES, RawCodec, ValueCodec, integer_kind
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import BPF_EXIST, BPF_NOEXIST, Command, MapType
@@ -39,8 +41,11 @@ _WAITING = frozenset(
 _MISSING = object()
 
 
-class KeyedMap(Map, MutableMapping[K, V]):
+class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
     """A map used as a dict. Made by `open_map`."""
+
+    # Of kinds whose `_set` does more than encode, False: C may not pass it by.
+    _converts_nothing: ClassVar[bool] = True
 
     def __init__(self, fd: Fd, shape: MapShape, key_codec: ValueCodec, value_codec: ValueCodec) -> None:
         super().__init__(fd, shape)
@@ -50,28 +55,37 @@ class KeyedMap(Map, MutableMapping[K, V]):
         self._plain_keys = key_kind != BYTES or isinstance(key_codec, RawCodec)
         self._plain_values = value_kind != BYTES or isinstance(value_codec, RawCodec)
         self._decode_value = value_codec.decode
-        self._entries = entries_of(
-            fd, shape, value_codec.size, key_kind=key_kind, value_kind=value_kind, waits=shape.type in _WAITING
+        self._entries = Entries(
+            fd.number,
+            shape.key_size,
+            value_codec.size,
+            key_kind=key_kind,
+            value_kind=value_kind,
+            waits=shape.type in _WAITING,
+            direct=self._converts_nothing and self._plain_keys and self._plain_values,
         )
-        self._lookup = self._entries.lookup
+        self._lookup: Any = self._entries.lookup
+        self._update: Any = self._entries.update
+        self._delete: Any = self._entries.delete
         self._raw: KeyedMap[Any, Any] | None = None
         self._owner: KeyedMap[Any, Any] | None = None
 
     # ------------------------------------------------------------ one entry
 
-    def __getitem__(self, key: K) -> V:
+    def _get(self, key: K) -> V:
+        self._check_open()
         try:
-            value = self._lookup(key if self._plain_keys else self._encode_key(key))  # type: ignore[arg-type]
+            value = self._lookup(key if self._plain_keys else self._encode_key(key))
         except OSError as error:
             raise self._refused("read", error) from error
         if value is None:
             raise self._missing(key)
-        return cast(V, value if self._plain_values else self._decode_value(value))
+        return value if self._plain_values else self._decode_value(value)  # type: ignore[no-any-return]
 
     def get(self, key: K, default: Any = None) -> Any:
         """The value of `key`, or `default`: a missing key costs no exception here."""
         try:
-            value = self._lookup(key if self._plain_keys else self._encode_key(key))  # type: ignore[arg-type]
+            value = self._lookup(key if self._plain_keys else self._encode_key(key))
         except OSError as error:
             raise self._refused("read", error) from error
         if value is None:
@@ -81,8 +95,15 @@ class KeyedMap(Map, MutableMapping[K, V]):
     def __contains__(self, key: object) -> bool:
         return self.get(cast(K, key), _MISSING) is not _MISSING
 
-    def __setitem__(self, key: K, value: V) -> None:
-        self._store(key, value, 0)
+    def _set(self, key: K, value: V) -> None:
+        self._check_open()
+        try:
+            self._update(
+                key if self._plain_keys else self._encode_key(key),
+                value if self._plain_values else self._encode_value(value),
+            )
+        except OSError as error:
+            raise self._not_stored(key, error) from error
 
     def insert(self, key: K, value: V) -> None:
         """Set a key that must be new: FileExistsError if it is there, as one step."""
@@ -92,9 +113,10 @@ class KeyedMap(Map, MutableMapping[K, V]):
         """Set a key that must be there: KeyError if it is not, as one step."""
         self._store(key, value, BPF_EXIST)
 
-    def __delitem__(self, key: K) -> None:
+    def _remove(self, key: K) -> None:
+        self._check_open()
         try:
-            self._entries.delete(key if self._plain_keys else self._encode_key(key))  # type: ignore[arg-type]
+            self._delete(key if self._plain_keys else self._encode_key(key))
         except FileNotFoundError:
             raise self._missing(key) from None
         except OSError as error:
@@ -108,7 +130,7 @@ class KeyedMap(Map, MutableMapping[K, V]):
         except OSError as error:
             if error.errno not in _NO_BATCH:
                 raise self._refused("take an entry out of", error) from error
-            value = self._lookup(raw_key)  # type: ignore[arg-type]
+            value = self._lookup(raw_key)
             if value is not None:
                 try:
                     self._entries.delete(raw_key)  # type: ignore[arg-type]
@@ -120,11 +142,15 @@ class KeyedMap(Map, MutableMapping[K, V]):
             raise self._missing(key)
         return default
 
+    def _check_open(self) -> None:
+        if self._entries.fd < 0:
+            raise ValueError(f"map '{self.name}' is closed")
+
     def _store(self, key: K, value: V, flags: int) -> None:
         raw_key = key if self._plain_keys else self._encode_key(key)
         raw_value = value if self._plain_values else self._encode_value(value)
         try:
-            self._entries.update(raw_key, raw_value, flags)  # type: ignore[arg-type]
+            self._update(raw_key, raw_value, flags)
         except OSError as error:
             raise self._not_stored(key, error) from error
 
