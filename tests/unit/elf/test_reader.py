@@ -177,6 +177,8 @@ def test_machines_other_than_bpf_are_refused_by_name() -> None:
         (lambda data: patched(data, "e_shoff", 2**64 - 64), "section headers"),
         (lambda data: patched(data, "e_shoff", 0), "no section headers"),
         (lambda data: patched(data, "e_shnum", 9), "9 section headers"),
+        (lambda data: patched(patched(data, "e_shoff", len(data) - 63), "e_shnum", 0), "are missing"),
+        (lambda data: patched(patched(data, "e_shoff", len(data) - 63), "e_shstrndx", 0xFFFF), "are missing"),
         (lambda data: patched(data, "e_shstrndx", 8), "section names in section 8, of 8"),
         (lambda data: patched(data, "e_shstrndx", 0xFFFE), "section names in section 65534"),
         (lambda data: patched(data, "e_shstrndx", 1), "is no string table"),
@@ -222,6 +224,12 @@ def test_a_section_that_is_cut_off_tells_the_first_byte_missing() -> None:
     text = read_elf(data).sections[1]
     error = refusal(patched(data, "sh_size", len(data), ".text"))
     assert (error.section, error.offset) == (".text", len(data) - text.offset)
+
+
+def test_section_names_that_are_cut_off_are_told_by_the_number_of_their_section() -> None:
+    error = refusal(patched(example(), "sh_offset", 2**40, ".strtab"))
+    assert (error.section, error.offset) == ("#7", 0)
+    assert "reach past the file's end" in str(error)
 
 
 def test_names_that_are_damaged_are_refused_at_their_place() -> None:
@@ -293,9 +301,20 @@ def test_more_sections_than_16_bits_count_are_read() -> None:
     assert len(elf.sections) == 0x10001 + 4
     assert elf.symbols[1].section == last == 0x10001
     assert elf.sections[last].name == "s"
-    error = refusal(overwritten(data, ".symtab_shndx", 4, struct.pack("<I", len(elf.sections))))
-    assert error.section == ".symtab"
-    assert "reserved" in str(refusal(overwritten(data, ".symtab_shndx", 4, struct.pack("<I", 0xFFF1))))
+    table = elf.section(".symtab_shndx")
+    assert table is not None
+    header = struct.unpack_from("<Q", data, 40)[0] + 64 * table.index
+    for place, wrong, reason in (
+        (table.offset + 4, len(elf.sections), "of 65541"),
+        (table.offset + 4, 0xFFF1, "an index that is reserved"),
+        (header + SECTION["sh_link"][0], 1, "does not give"),
+        (header + SECTION["sh_size"][0], 4, "does not give"),
+    ):
+        damaged = bytearray(data)
+        struct.pack_into("<I", damaged, place, wrong)
+        error = refusal(bytes(damaged))
+        assert reason in str(error)
+        assert (error.section, error.offset) == (".symtab", 24)
 
 
 def test_every_cut_of_a_file_is_refused() -> None:

@@ -29,6 +29,22 @@ def test_sections_stand_at_multiples_of_their_alignment() -> None:
     assert all(end <= after.offset for end, after in zip(ends, sections[2:], strict=False))
 
 
+def test_section_headers_are_aligned_whatever_stands_before_them() -> None:
+    for length in range(1, 9):
+        writer = ElfWriter()
+        writer.add_section("x" * length)
+        assert int.from_bytes(writer.build()[40:48], "little") % 8 == 0
+
+
+def test_a_count_that_reaches_the_reserved_numbers_stands_in_the_null_section() -> None:
+    writer = ElfWriter()
+    for _ in range(0xFF00 - 3):
+        writer.add_section("s")
+    data = writer.build()
+    assert data[60:64] == b"\0\0\xff\xff"
+    assert len(read_elf(data).sections) == 0xFF00
+
+
 def test_local_symbols_come_first_and_relocations_follow_them() -> None:
     writer = ElfWriter()
     text = writer.add_section(".text", bytes(16))
