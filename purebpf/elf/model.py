@@ -124,7 +124,12 @@ class ElfFile:
     sections: tuple[Section, ...]
     symbols: tuple[Symbol, ...]
     relocations: Mapping[int, tuple[Relocation, ...]]
+    _by_name: dict[str, Section] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Reversed, so that of two sections of one name the first stays.
+        object.__setattr__(self, "_by_name", {section.name: section for section in reversed(self.sections)})
 
     def section(self, name: str) -> Section | None:
         """The first section of that name, or None."""
-        return next((section for section in self.sections if section.name == name), None)
+        return self._by_name.get(name)

@@ -9,6 +9,7 @@ hidden in the ELF file is static in the types.
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from typing import Final
 
 from purebpf.btf import Btf, DataSection, Function, Kind, Linkage, SectionVariable, Variable, with_types
@@ -29,6 +30,19 @@ _U32_MAX: Final = 0xFFFF_FFFF
 _HIDDEN: Final = (SymbolVisibility.HIDDEN, SymbolVisibility.INTERNAL)
 
 
+# On Python 3.11 a member looked up on its enum class costs 0.5 us; these are looked up in loops.
+_GLOBAL: Final = Linkage.GLOBAL
+_STATIC: Final = Linkage.STATIC
+_DATASEC: Final = Kind.DATASEC
+_OBJECT: Final = SymbolType.OBJECT
+_NOTYPE: Final = SymbolType.NOTYPE
+_LOCAL: Final = SymbolBinding.LOCAL
+_NOBITS: Final = SectionType.NOBITS
+_PROGBITS: Final = SectionType.PROGBITS
+_ARRAY: Final = MapType.ARRAY
+_DATA: Final = MapOrigin.DATA
+
+
 @dataclass(frozen=True, slots=True)
 class SectionTypes:
     """What the types say of one data section: its DATASEC and, by (offset, name), the types of its variables."""
@@ -41,9 +55,9 @@ class SectionTypes:
 def is_data_section(section: Section) -> bool:
     """Whether the section becomes a map (even if it turns out to be empty)."""
     name = section.name
-    if section.type == SectionType.NOBITS:
+    if section.type == _NOBITS:
         return name == BSS or name.startswith(BSS + ".")
-    if section.type != SectionType.PROGBITS or section.executable:
+    if section.type != _PROGBITS or section.executable:
         return False
     return name in (".data", RODATA) or name.startswith((".data.", RODATA + "."))
 
@@ -53,69 +67,52 @@ def place_variables(elf: ElfFile, btf: Btf) -> tuple[Btf, dict[str, SectionTypes
     symbols = _data_symbols(elf)
     changed: dict[int, Editable] = {}
     sections: dict[str, SectionTypes] = {}
-    for datasec_id in btf.ids_of(Kind.DATASEC):
+    for datasec_id in btf.ids_of(_DATASEC):
         datasec = btf[datasec_id]
         assert isinstance(datasec, DataSection)
         if datasec.name in EXTERN_SECTIONS:
             continue
-        variables = [_variable_of(elf, btf, datasec, entry) for entry in datasec.variables]
-        for position, variable in enumerate(variables):
-            symbol = symbols.get(variable.name)
-            if symbol is not None and symbol.visibility in _HIDDEN and variable.linkage == Linkage.GLOBAL:
-                variables[position] = hidden = replace(variable, linkage=Linkage.STATIC)
-                changed[datasec.variables[position].type] = hidden
-        placed = _placed(elf, datasec, variables, symbols)
-        if placed != datasec:
-            changed[datasec_id] = placed
-        names = {entry.type: variable for entry, variable in zip(datasec.variables, variables, strict=True)}
-        sections[datasec.name] = SectionTypes(
-            datasec_id,
-            any(variable.linkage != Linkage.STATIC for variable in variables),
-            {(entry.offset, names[entry.type].name): names[entry.type].type for entry in placed.variables},
-        )
+        # A linker fills in sizes and offsets; where the size is missing, so are the offsets of global variables.
+        size = datasec.size or _section_size(elf, datasec.name)
+        has_global = False
+        placed: list[SectionVariable] = []
+        types: dict[tuple[int, str], TypeId] = {}
+        for entry in datasec.variables:
+            variable = btf[entry.type]
+            if not isinstance(variable, Variable):
+                raise SpecError("its types name something that is no variable", file=elf.name, section=datasec.name)
+            symbol = symbols.get(variable.name) if variable.linkage == _GLOBAL else None
+            if symbol is not None and symbol.visibility in _HIDDEN:
+                changed[entry.type] = variable = replace(variable, linkage=_STATIC)
+            has_global = has_global or variable.linkage != _STATIC
+            if datasec.size == 0 and symbol is not None and symbol.value != entry.offset:
+                entry = SectionVariable(entry.type, symbol.value, entry.size)
+            elif datasec.size == 0 and symbol is None and variable.linkage == _GLOBAL:
+                reason = f"variable '{variable.name}' has a type but no symbol"
+                raise SpecError(reason, file=elf.name, section=datasec.name)
+            placed.append(entry)
+            types[entry.offset, variable.name] = variable.type
+        if len(placed) > 1:
+            placed.sort(key=_offset)
+        if size != datasec.size or tuple(placed) != datasec.variables:
+            changed[datasec_id] = DataSection(datasec.name, size, tuple(placed))
+        sections[datasec.name] = SectionTypes(datasec_id, has_global, types)
     return with_types(btf, changed), sections
 
 
-def _variable_of(elf: ElfFile, btf: Btf, datasec: DataSection, entry: SectionVariable) -> Variable:
-    variable = btf[entry.type]
-    if not isinstance(variable, Variable):
-        raise SpecError("its type information names something that is no variable", file=elf.name, section=datasec.name)
-    return variable
+_offset = attrgetter("offset")
 
 
-def _placed(
-    elf: ElfFile, datasec: DataSection, variables: list[Variable], symbols: Mapping[str, Symbol]
-) -> DataSection:
-    """`datasec` with its size, and its variables at their offsets in the order of those."""
-    size, offsets = datasec.size, [entry.offset for entry in datasec.variables]
-    if size == 0:
-        # A linker fills in sizes and offsets; where the size is missing, so are the offsets of global variables.
-        section = elf.section(datasec.name)
-        if section is None or not section.size:
-            raise SpecError(f"the types describe a section '{datasec.name}' that is missing or empty", file=elf.name)
-        size = section.size
-        for position, variable in enumerate(variables):
-            symbol = symbols.get(variable.name)
-            if symbol is not None:
-                offsets[position] = symbol.value
-            elif variable.linkage == Linkage.GLOBAL:
-                raise SpecError(
-                    f"variable '{variable.name}' has a type but no symbol", file=elf.name, section=datasec.name
-                )
-    entries = sorted(
-        zip(offsets, datasec.variables, strict=True),
-        key=lambda pair: pair[0],
-    )
-    return DataSection(
-        datasec.name,
-        size,
-        tuple([entry if entry.offset == at else SectionVariable(entry.type, at, entry.size) for at, entry in entries]),
-    )
+def _section_size(elf: ElfFile, name: str) -> int:
+    section = elf.section(name)
+    if section is None or not section.size:
+        raise SpecError(f"the types describe a section '{name}' that is missing or empty", file=elf.name)
+    return section.size
 
 
 def _data_symbols(elf: ElfFile) -> dict[str, Symbol]:
     """The symbols of global data; those of functions cannot be mistaken for them."""
-    wanted, local, count = (SymbolType.OBJECT, SymbolType.NOTYPE), SymbolBinding.LOCAL, len(elf.sections)
+    wanted, local, count = (_OBJECT, _NOTYPE), _LOCAL, len(elf.sections)
     return {
         symbol.name: symbol
         for symbol in elf.symbols
@@ -129,8 +126,8 @@ def mark_hidden_functions(btf: Btf, hidden: Collection[str]) -> Btf:
     for name in hidden:
         for type_id in btf.find(name, Kind.FUNC):
             function = btf[type_id]
-            if isinstance(function, Function) and function.linkage != Linkage.STATIC:
-                changed[type_id] = replace(function, linkage=Linkage.STATIC)
+            if isinstance(function, Function) and function.linkage != _STATIC:
+                changed[type_id] = replace(function, linkage=_STATIC)
     return with_types(btf, changed)
 
 
@@ -148,15 +145,15 @@ def data_maps(elf: ElfFile, types: Mapping[str, SectionTypes]) -> Iterator[tuple
             section.index,
             MapSpec(
                 name=section.name,
-                type=MapType.ARRAY,
+                type=_ARRAY,
                 key_size=4,
                 value_size=section.size,
                 max_entries=1,
                 flags=(F_RDONLY_PROG if read_only else 0) | (F_MMAPABLE if mappable else 0),
                 value_type=known.type_id if known is not None else VOID,
-                contents=section.data if section.type != SectionType.NOBITS else None,
+                contents=section.data if section.type != _NOBITS else None,
                 frozen=read_only,
-                origin=MapOrigin.DATA,
+                origin=_DATA,
                 section=section.name,
             ),
         )
@@ -172,7 +169,7 @@ def describe_variables(
     """
     variables: dict[str, VariableSpec] = {}
     for symbol in elf.symbols:
-        if symbol.type != SymbolType.OBJECT or symbol.section not in maps or not symbol.name:
+        if symbol.type != _OBJECT or symbol.section not in maps or not symbol.name:
             continue
         where = maps[symbol.section]
         if symbol.value + symbol.size > elf.sections[symbol.section].size:
@@ -182,7 +179,7 @@ def describe_variables(
                 section=elf.sections[symbol.section].name,
                 offset=symbol.value,
             )
-        static = symbol.binding == SymbolBinding.LOCAL
+        static = symbol.binding == _LOCAL
         if static and symbol.name in variables:
             continue
         known = types.get(where)

@@ -13,6 +13,7 @@ Rules of `maps`: all definitions have the same size, five 32-bit fields or more;
 this loader knows must be zero.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -286,28 +287,30 @@ def with_slots(elf: ElfFile, maps: tuple[DeclaredMap, ...], programs: Mapping[tu
 
     `programs` gives the entry program that begins at (section, byte offset).
     """
-    slots: dict[str, list[tuple[int, str]]] = {}
     section = elf.section(BTF_SECTION)
     relocations = elf.relocations.get(section.index, ()) if section is not None else ()
+    if section is None or not relocations:
+        return [found.spec for found in maps]
+    # By place: a file may have as many slots as maps, and looking through all for each would never end.
+    holders = sorted((found for found in maps if found.section == section.index), key=lambda found: found.offset)
+    starts = [found.offset for found in holders]
+    names = {(found.section, found.offset): found.spec.name for found in maps}
+    slots: dict[str, list[tuple[int, str]]] = {}
     for relocation in relocations:
-        assert section is not None
         symbol = elf.symbols[relocation.symbol]
         at = relocation.offset
         refuse = partial(SpecError, file=elf.name, section=section.name, offset=at)
-        holder = next((m for m in maps if m.section == section.index and m.offset <= at < m.offset + m.size), None)
+        position = bisect_right(starts, at) - 1
+        holder = holders[position] if position >= 0 and at < starts[position] + holders[position].size else None
         if holder is None or holder.slots_at is None:
             raise refuse(f"'{symbol.name}' is put into a map that has no 'values'")
-        index, rest = divmod(relocation.offset - holder.slots_at, _POINTER_SIZE)
-        if rest:
+        index, rest = divmod(at - holder.slots_at, _POINTER_SIZE)
+        if rest or index < 0:
             raise refuse(f"'{symbol.name}' does not stand at a slot of '{holder.spec.name}'")
-        if holder.spec.type == MapType.PROG_ARRAY:
-            target = programs.get((symbol.section, symbol.value))
-            kind = "an entry program"
-        else:
-            inner = (m for m in maps if m.section == symbol.section and m.offset == symbol.value)
-            target = next((m.spec.name for m in inner), None)
-            kind = "a map"
+        programs_wanted = holder.spec.type == MapType.PROG_ARRAY
+        target = (programs if programs_wanted else names).get((symbol.section, symbol.value))
         if target is None:
+            kind = "an entry program" if programs_wanted else "a map"
             raise refuse(f"'{symbol.name}' in a slot of '{holder.spec.name}' is not {kind}")
         slots.setdefault(holder.spec.name, []).append((index, target))
     return [replace(m.spec, slots=tuple(sorted(slots[m.spec.name]))) if m.spec.name in slots else m.spec for m in maps]
