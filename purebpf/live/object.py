@@ -72,7 +72,8 @@ class BpfObject:
         self._loaded = loaded
         self._closed = False
         self._variables: Variables | None = None
-        self.maps: Mapping[str, Map] = _Lazy("map", loaded.maps, self._open_map)
+        # Any, not Map: what one can do with it (a mapping, a source of events) is known by its kind, at run time.
+        self.maps: Mapping[str, Any] = _Lazy("map", loaded.maps, self._open_map)
         specs, steps = plan.spec.programs, {step.name: step for step in plan.programs()}
         self.programs: Mapping[str, Program] = _Lazy(
             "program", loaded.programs, lambda name: Program(_fd(loaded.programs[name]), specs[name], steps[name])
