@@ -14,7 +14,6 @@ from __future__ import annotations
 import struct
 import sys
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, NamedTuple, Protocol
 
 from purebpf.btf import Btf
@@ -245,6 +244,8 @@ class Variables(Mapping[str, Any]):
     def _spec(self, name: str) -> VariableSpec:
         spec = self._specs.get(name)
         if spec is None:
+            from difflib import get_close_matches  # 2 ms that only an error costs
+
             near = get_close_matches(name, self._specs) if isinstance(name, str) else []
             hint = f"; near: {', '.join(near)}" if near else ""
             raise KeyError(f"the object has no variable {name!r}{hint}")

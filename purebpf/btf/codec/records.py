@@ -21,8 +21,9 @@ RESERVED = frozenset({"_fields", "_asdict", "_layout"})
 
 # The field descriptors of a namedtuple are written in C and a third faster than property(itemgetter(i)); they serve
 # any tuple, whatever name they are stored under.
-_PLACES = tuple(f"f{position}" for position in range(64))
-_GETTERS = [vars(namedtuple("_Place", _PLACES))[place] for place in _PLACES]
+_PLACES = tuple(f"f{position}" for position in range(32))
+_PLACED = vars(namedtuple("_Placed", _PLACES))
+_GETTERS = [_PLACED[place] for place in _PLACES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,11 +141,11 @@ def union_class(name: str, fields: Sequence[Field]) -> type[UnionValue]:
 
 
 def _member_reader(field: Field) -> Callable[[Any], Any]:
-    decode, offset = field.codec.decode, field.offset
+    codec, offset = field.codec, field.offset
     to_bytes = UnionValue.__bytes__
 
     def read(value: UnionValue) -> Any:
-        return decode(to_bytes(value), offset)
+        return codec.decode(to_bytes(value), offset)
 
     return read
 

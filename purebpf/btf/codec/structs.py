@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from purebpf.btf.codec.arrays import INLINE_DEPTH, INLINE_ITEMS
@@ -70,11 +70,15 @@ class StructCodec(Codec[Any]):
         self.slots = slots_of(fields) if len(fields) <= GENERATED_MEMBERS else None
         self._names = {field.name: position for position, field in enumerate(fields)}
         self.inline = self._inline()
-        self.decode: Decode[Any] = self._decode if self.slots is None else self._generated_decoder(self.slots)
         packed = None if self.slots is None or self.flexible else self._packed_encoder()
         self.encode: Encode = packed or self._encode
 
     # decoding
+
+    @cached_property
+    def decode(self) -> Decode[Any]:  # type: ignore[override]
+        """Made when first asked for: a struct that only occurs inline in others never needs its own."""
+        return self._decode if self.slots is None else self._generated_decoder(self.slots)
 
     def _decode(self, buffer: Buffer, offset: int = 0) -> Any:
         if memoryview(buffer).nbytes - offset < self.size:
@@ -265,6 +269,8 @@ class StructCodec(Codec[Any]):
         unknown = [str(name) for name in given if name not in names]
         if not unknown:
             return WrongShape(f"{self.type_name} is given an anonymous union twice, by its place and by its members")
+        from difflib import get_close_matches  # 2 ms that only an error costs
+
         near = get_close_matches(unknown[0], names)
         hint = f" (near: {', '.join(near)})" if near else f" (it has {', '.join(names)})"
         return WrongShape(f"{self.type_name} has no member {', '.join(map(repr, unknown))}{hint}")
