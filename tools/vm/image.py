@@ -29,6 +29,7 @@ from tools.vm.kernels import Kernel, Unavailable
 _PYTHON = Path("/usr/bin/python3")
 _PROGRAMS = ("dash", "bash", "ip", "tc", "bpftool", "strace")
 _BUSYBOX = Path("/bin/busybox")
+_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 _INIT = Path(__file__).with_name("init.sh")
 _DISTRIBUTIONS = ("pytest", "hypothesis", "pyelftools", "rich")
 _LIBRARY_LEFT_OUT = ("test", "idlelib", "ensurepip", "lib2to3", "turtledemo", "tkinter", "pydoc_data", "config-")
@@ -45,8 +46,10 @@ def system_archive() -> Path:
     for needed, package in ((_BUSYBOX, "busybox-static"), (_PYTHON, "python3")):
         if not needed.exists():
             raise Unavailable(f"{needed} is missing; apt-get install {package}")
+    if not shutil.which("ip", path=_PATH):
+        raise Unavailable("ip is missing; apt-get install iproute2")
     version, executable, library = json.loads(_output([str(_PYTHON), "-I", "-c", _ASK_PYTHON]))
-    programs = [Path(found) for name in _PROGRAMS if (found := shutil.which(name, path="/usr/sbin:/usr/bin:/sbin"))]
+    programs = [Path(found) for name in _PROGRAMS if (found := shutil.which(name, path=_PATH))]
     ingredients = [_BUSYBOX, Path(executable).resolve(), *programs]
     pins = _pinned()
     key = hashlib.sha256(Path(__file__).read_bytes() + json.dumps([version, pins]).encode())
