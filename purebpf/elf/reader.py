@@ -7,7 +7,7 @@ and the same holds for names.
 Decoding is done by `struct` on whole tables, not by pyelftools. Measured on an object of 33 sections, 24
 symbols and 100 relocations as clang -g makes it: pyelftools 0.33 takes 4050 us (of which 820 us before the
 first section, 34 us for the header alone even with its structs kept) and 60 ms to import; this module takes
-about 75 us and imports nothing. pyelftools names numbers in messages (names.py) and is what the tests compare
+about 95 us and imports nothing. pyelftools names numbers in messages (names.py) and is what the tests compare
 every table with.
 """
 
