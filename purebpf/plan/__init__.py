@@ -1,1 +1,19 @@
+"""Target, steps and stages: what a load will ask of a kernel, worked out without one.
 
+`purebpf.plan` is this package and the verb `purebpf.plan(spec, target)` as well: importing a module of a package
+binds the package to its name in the parent, over whatever stood there. So the package can be called.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
+
+
+class _CallablePackage(ModuleType):
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        from importlib import import_module
+
+        return import_module("purebpf.api").plan(*arguments, **options)
+
+
+sys.modules[__name__].__class__ = _CallablePackage
