@@ -91,6 +91,7 @@ class _Printer:
         self.subject = type_id
         self.bodies = bodies
         self.steps = 0
+        self.open: set[int] = set()
         self.alignments: dict[int, int] = {}
 
     def step(self, nesting: int = 0) -> None:
@@ -98,6 +99,14 @@ class _Printer:
         if self.steps > MAX_STEPS or nesting > MAX_NESTING:
             what = "is too long" if self.steps > MAX_STEPS else "is nested too deeply"
             raise BtfError(f"the declaration of type {self.subject} {what}", file=self.btf.name, section=".BTF")
+
+    def enter(self, type_id: int, nesting: int) -> None:
+        """Begin with what is printed in place; a type that C can write does not meet itself there."""
+        self.step(nesting)
+        if type_id in self.open:
+            reason = f"the declaration of type {self.subject} contains type {type_id} within itself"
+            raise BtfError(reason, file=self.btf.name, section=".BTF")
+        self.open.add(type_id)
 
     def declarator(self, type_id: int, name: str, nesting: int = 0) -> str:
         """`name` declared as of that type, read from the inside out as C has it."""
@@ -146,9 +155,11 @@ class _Printer:
         proto = self.btf[type_id]
         assert isinstance(proto, FunctionProto)
         texts = []
+        self.enter(type_id, nesting)
         for index, parameter in enumerate(proto.parameters):
             variadic = not parameter.type and index == len(proto.parameters) - 1
             texts.append("..." if variadic else self.declarator(parameter.type, parameter.name, nesting + 1))
+        self.open.discard(type_id)
         return f"({', '.join(texts) or 'void'})"
 
     def base(self, type_id: int, nesting: int) -> str:
@@ -171,12 +182,12 @@ class _Printer:
 
     def body(self, type_id: int, nesting: int) -> str:
         """A struct, union or enum with its members, without the last semicolon."""
-        self.step(nesting)
         kind = self.btf[type_id]
         indent = "\t" * nesting
+        if isinstance(kind, Enum):
+            return self.enum_body(kind, indent)
+        self.enter(type_id, nesting)
         match kind:
-            case Enum():
-                return self.enum_body(kind, indent)
             case Struct():
                 lines, packed = self.struct_members(type_id, kind, nesting)
                 head, tail = "struct", " __attribute__((packed))" if packed else ""
@@ -185,6 +196,7 @@ class _Printer:
                 head, tail = "union", self.union_attributes(type_id, kind)
             case _:
                 raise TypeError(f"type {type_id} has no body")
+        self.open.discard(type_id)
         opening = f"{head} {kind.name} {{" if kind.name else f"{head} {{"
         if not lines:
             return f"{opening}}}{tail}"
