@@ -119,14 +119,19 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> object:
-    place = _PLACES.get(name)
-    if place is None:
-        raise AttributeError(f"module 'purebpf' has no attribute '{name}'")
+def load_name(name: str) -> object:
+    """The public name, from the module that defines it."""
     from importlib import import_module
 
-    value = globals()[name] = getattr(import_module(f"purebpf.{place}"), name)
-    return value
+    return getattr(import_module(f"purebpf.{_PLACES[name]}"), name)
+
+
+def __getattr__(name: str) -> object:
+    if name not in _PLACES:
+        raise AttributeError(f"module 'purebpf' has no attribute '{name}'")
+    value = load_name(name)
+    # What the import itself has bound meanwhile stays: the package `plan`, which answers to the verb's name.
+    return globals().setdefault(name, value)
 
 
 def __dir__() -> list[str]:

@@ -11,9 +11,8 @@ from typing import Any
 
 class _CallablePackage(ModuleType):
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        from importlib import import_module
-
-        return import_module("purebpf.api").plan(*arguments, **options)
+        # The public face knows where its verbs are; this package may not.
+        return sys.modules["purebpf"].load_name("plan")(*arguments, **options)
 
 
 sys.modules[__name__].__class__ = _CallablePackage
