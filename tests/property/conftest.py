@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "quick",
     deadline=None,
-    max_examples=100,
+    max_examples=60,
     derandomize=True,
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
