@@ -19,10 +19,10 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from purebpf._fastpath import ring_each, ring_into, ring_list
 from purebpf.host.permissions import kernel_error
 from purebpf.live.maps.base import MapShape
 from purebpf.syscall.fd import Fd
+from purebpf.syscall.native import ring_each, ring_into, ring_list
 from purebpf.uapi import MapType
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ import errno
 from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
 from typing import Any, ClassVar, TypeVar, cast
 
-from purebpf._fastpath import Entries, Subscripts
 from purebpf.btf.codec.misfit import Misfit
 from purebpf.errors import KernelError
 from purebpf.host.permissions import kernel_error
 from purebpf.live.maps.base import Map, MapShape
 from purebpf.live.maps.codecs import BYTES, RawCodec, ValueCodec, integer_kind
 from purebpf.syscall.fd import Fd
+from purebpf.syscall.native import Entries, Subscripts
 from purebpf.uapi import BPF_EXIST, BPF_NOEXIST, Command, MapType
 
 K = TypeVar("K")
