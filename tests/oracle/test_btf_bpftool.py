@@ -50,6 +50,8 @@ from purebpf.elf import read_elf
 VMLINUX = Path("/sys/kernel/btf/vmlinux")
 BUILT = sorted((Path(__file__).resolve().parents[2] / "bpf" / "built").glob("*.o"))
 FUNCTION_LINKAGE = ("static", "global", "extern")
+SAMPLED = 3
+"""Every third struct is shown to clang: all of them were equal on 6.1, 6.12 and 6.18, at three times the cost."""
 VARIABLE_LINKAGE = ("static", "global", "extern")
 
 KINDS = """
@@ -304,13 +306,13 @@ def test_clang_lays_declarations_out_as_the_btf_says(tmp_path: Path) -> None:
     times = Counter(btf.name_of(type_id) for type_id in btf.ids_of(*COMPOUND, Kind.TYPEDEF, Kind.FWD))
     wrong = misplaced_by_bpftool(btf, header, times, tmp_path)
     checks = []
-    for type_id in btf.ids_of(Kind.STRUCT, Kind.UNION):
+    for type_id in btf.ids_of(Kind.STRUCT, Kind.UNION)[::SAMPLED]:
         named = [at for at in embedded(btf, type_id) if btf.name_of(at)]
         unique = all(times[btf.name_of(at)] == 1 and words(btf, at) not in wrong for at in named)
         anonymous_enum = any(isinstance(btf[at], Enum) and not btf.name_of(at) for at in embedded(btf, type_id))
         if btf.name_of(type_id) and unique and not anonymous_enum:
             checks.append(assertions(btf, type_id))
-    assert len(checks) > 5000
+    assert len(checks) > 2000
     source = tmp_path / "layout.c"
     source.write_text("\n".join([header, *checks]))
     assert clang(source) == []
