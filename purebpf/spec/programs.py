@@ -215,8 +215,14 @@ def _section_references(
         insn = relocation.offset // INSN_SIZE
         relocated.add(insn)
         extent = index.at(section.index, insn)
-        if extent is not None:
-            yield extent, _reference(elf, section, relocation, InsnIndex(insn - extent.start), index, places)
+        if extent is None:
+            continue
+        local = InsnIndex(insn - extent.start)
+        if section.data[relocation.offset] == _LDIMM64 and local + 1 == extent.count:
+            reason = "the instruction is cut off by the end of its function"
+            yield extent, UnknownReference(local, elf.symbols[relocation.symbol].name, reason)
+        else:
+            yield extent, _reference(elf, section, relocation, local, index, places)
     yield from _direct_calls(elf, section, index, relocated)
 
 
@@ -257,7 +263,7 @@ def _address(
         return MapValue(insn, places.data[symbol.section], symbol.value + immediate, symbol.name)
     byte_offset = symbol.value + immediate
     extent = index.at(symbol.section, byte_offset // INSN_SIZE)
-    if extent is not None and byte_offset % INSN_SIZE == 0 and index.is_subprogram(extent):
+    if extent is not None and byte_offset == extent.start * INSN_SIZE and index.is_subprogram(extent):
         return SubprogramAddress(insn, extent.symbol.name)
     if not 0 < symbol.section < len(elf.sections):
         return UnknownReference(insn, symbol.name, "the symbol lies in no section")
@@ -290,8 +296,9 @@ def _call(
     elf: ElfFile, section: Section, insn: InsnIndex, index: FunctionIndex, target: int, target_insn: int, name: str
 ) -> Reference:
     extent = index.at(target, target_insn)
-    if extent is None:
-        return UnknownReference(insn, name, f"no function at instruction {target_insn} of the section it calls into")
+    if extent is None or extent.start != target_insn:
+        reason = f"no function begins at instruction {target_insn} of the section it calls into"
+        return UnknownReference(insn, name, reason)
     if not index.is_subprogram(extent):
         return UnknownReference(
             insn, extent.symbol.name, f"only functions in {TEXT} can be called (drop the SEC() of the called one)"
@@ -308,10 +315,13 @@ def _core_accesses(section: Section, index: FunctionIndex, ext: BtfExt | None) -
 
 
 class _Records:
-    """The func or line records of all sections, found by place; offsets are unpacked once a section."""
+    """The func or line records of all sections, found by place; offsets are unpacked once a section.
+
+    The kernel demands ascending offsets, and so does the search: records of a section in another order are sorted.
+    """
 
     def __init__(self, sections: Mapping[str, InfoSection], byteorder: ByteOrder) -> None:
-        self._sections = sections
+        self._sections = dict(sections)
         self._order = "<" if byteorder == "little" else ">"
         self._offsets: dict[str, list[int]] = {}
 
@@ -324,7 +334,13 @@ class _Records:
         offsets = self._offsets.get(section)
         if offsets is None:
             unpack = Struct(f"{self._order}I{width - 4}x").iter_unpack
-            offsets = self._offsets[section] = [offset for (offset,) in unpack(info.records)]
+            offsets = [offset for (offset,) in unpack(info.records)]
+            ascending = sorted(offsets)
+            if ascending != offsets:
+                order = sorted(range(len(offsets)), key=offsets.__getitem__)
+                records = b"".join([info.records[at * width : (at + 1) * width] for at in order])
+                info = self._sections[section] = InfoSection(width, records)
+            self._offsets[section] = offsets = ascending
         first = bisect_left(offsets, start)
         last = bisect_left(offsets, start + size, lo=first)
         return info.records[first * width : last * width]
