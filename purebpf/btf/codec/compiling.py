@@ -58,8 +58,7 @@ def codec_for(btf: Btf, type_id: TypeId | int) -> Codec[Any]:
 
     Raises `BtfError` for what has no value in memory: void, functions, a struct that is only declared.
     """
-    # A Btf that cannot be weakly referenced has its codecs compiled anew each time rather than kept for ever.
-    known = _codecs.setdefault(btf, {}) if hasattr(type(btf), "__weakref__") else {}
+    known = _codecs.setdefault(btf, {})
     codec = known.get(TypeId(type_id))
     if codec is None:
         codec = known[TypeId(type_id)] = _Compiler(btf).open_ended(TypeId(type_id))
