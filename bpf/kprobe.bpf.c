@@ -13,7 +13,7 @@ enum event_type { EVENT_ENTRY = 1, EVENT_RETURN = 2 };
 struct event {
 	enum event_type type;
 	__u32 pid;
-	long result;
+	int result;
 	char filename[128];
 };
 
@@ -64,15 +64,16 @@ int BPF_KPROBE(enter_unlinkat, int dfd, struct filename_head *path)
 	return 0;
 }
 
+/* int, as the function's own: the upper half of the register it returns in may hold anything. */
 SEC("kretprobe/do_unlinkat")
-int BPF_KRETPROBE(leave_unlinkat, long result)
+int BPF_KRETPROBE(leave_unlinkat, int result)
 {
 	struct event *event = reserve(EVENT_RETURN);
 
 	if (!event)
 		return 0;
 	event->result = result;
-	bpf_printk("KPROBE EXIT pid = %d, ret = %ld", event->pid, result);
+	bpf_printk("KPROBE EXIT pid = %d, ret = %d", event->pid, result);
 	bpf_ringbuf_submit(event, 0);
 	return 0;
 }

@@ -43,7 +43,7 @@ class Bootstrap:
 
 @pytest.fixture
 def bootstrap() -> Callable[..., AbstractContextManager[Bootstrap]]:
-    """To be used as `with bootstrap("--min-duration", "5")`: attached; interrupted at the end, as by Ctrl-C."""
+    """A context manager of the example's options: attached inside, interrupted at the end as by Ctrl-C."""
 
     @contextmanager
     def run(*arguments: str) -> Iterator[Bootstrap]:
