@@ -7,13 +7,21 @@ exist are errors of the caller (ValueError, TypeError), with the nearest names t
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from purebpf.btf import codec_for
-from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, ProgramSpec, VariableSpec
+from purebpf.spec.maps import map_type
+from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, Pinning, ProgramSpec, VariableSpec
 from purebpf.spec.sections import match_section
+from purebpf.uapi import MapType
 
 _Item = TypeVar("_Item")
+_MAP_PROPERTIES: Final = {
+    **dict.fromkeys(("type", "key_size", "value_size", "max_entries", "flags", "numa_node"), 1 << 32),
+    "map_extra": 1 << 64,
+    "pinning": len(Pinning),
+}
+"""What `with_map` can change, and the first number that it cannot be changed to."""
 
 
 def named(kind: str, name: str, known: Mapping[str, _Item]) -> _Item:
@@ -80,10 +88,10 @@ def _encoded(spec: ObjectSpec, variable: VariableSpec, value: Any) -> bytes:
 def with_map(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
     """`spec` with other properties of one map (`max_entries`, `type`, `flags`, `pinning`, ...)."""
     changed = named("map", name, spec.maps)
-    allowed = ("type", "key_size", "value_size", "max_entries", "flags", "numa_node", "map_extra", "pinning")
-    for key in properties:
-        if key not in allowed:
-            raise TypeError(f"a map has no property '{key}'; it has: {', '.join(allowed)}")
+    for key, value in properties.items():
+        if key not in _MAP_PROPERTIES:
+            raise TypeError(f"a map has no property '{key}'; it has: {', '.join(_MAP_PROPERTIES)}")
+        properties[key] = _map_property(key, value)
     if changed.origin is MapOrigin.DATA and properties.keys() - {"flags", "numa_node"}:
         raise ValueError(f"map '{name}' is a data section: its size and type are the file's")
     # A type id says a size; once the size is another, it no longer describes the map.
@@ -92,6 +100,24 @@ def with_map(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
     if properties.get("value_size", changed.value_size) != changed.value_size:
         properties["value_type"] = 0
     return replace(spec, maps={**spec.maps, name: replace(changed, **properties)})
+
+
+def _map_property(key: str, value: Any) -> Any:
+    """The value as a MapSpec has it; map types may be named as the kernel names them ("lru_hash")."""
+    if key == "type" and isinstance(value, str):
+        names = {kind.name.lower(): kind for kind in MapType}
+        if value not in names:
+            raise ValueError(f"there is no map type '{value}'{_nearest(value, names)}")
+        return names[value]
+    if key == "numa_node" and value is None:
+        return None
+    if not isinstance(value, int):
+        raise TypeError(f"{key} of a map is a number, not {type(value).__name__}")
+    if not 0 <= value < _MAP_PROPERTIES[key]:
+        raise ValueError(f"{key} of a map is at least 0 and less than {_MAP_PROPERTIES[key]}, not {value}")
+    if key == "pinning":
+        return Pinning(value)
+    return map_type(value) if key == "type" else value
 
 
 def with_programs(spec: ObjectSpec, names: Iterable[str]) -> ObjectSpec:
@@ -106,7 +132,8 @@ def with_programs(spec: ObjectSpec, names: Iterable[str]) -> ObjectSpec:
 def with_program(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
     """`spec` with other properties of one program.
 
-    `section` gives it the type and target that SEC() of that name would; the other properties are `type`,
+    `section` gives it the type and target that SEC() of that name would, and a leading "?" takes it out of the
+    load; the other properties are `type`,
     `expected_attach_type`, `attach_to`, `flags` and `autoload`.
     """
     changed: ProgramSpec = named("program", name, spec.programs)
@@ -124,6 +151,7 @@ def with_program(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
             expected_attach_type=definition.attach_type,
             attach_to=attach_to,
             flags=definition.program_flags,
+            autoload=changed.autoload and not section.startswith("?"),
         )
     allowed = ("type", "expected_attach_type", "attach_to", "flags", "autoload")
     for key in properties:
