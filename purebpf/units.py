@@ -1,6 +1,7 @@
-"""Integers that must not be mixed up, told apart by the type checker only (no cost at run time)."""
+"""Integers that must not be mixed up: told apart by the type checker only, or named as the kernel names them."""
 
-from typing import Literal, NewType
+from enum import IntEnum
+from typing import Literal, NewType, Self
 
 TypeId = NewType("TypeId", int)
 """Index of a type in a BTF; 0 is void."""
@@ -15,3 +16,22 @@ ByteOffset = NewType("ByteOffset", int)
 BitOffset = NewType("BitOffset", int)
 
 ByteOrder = Literal["little", "big"]
+
+
+class KernelEnum(IntEnum):
+    """A number of the kernel's ABI with the kernel's word for it, both ways.
+
+    `str(MapType.RINGBUF)` is 'ringbuf', as libbpf and bpftool write it, and `MapType("ringbuf")` the number again.
+    """
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+    def __format__(self, form: str) -> str:
+        return format(str(self), form)
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        return cls._member_map_.get(value.upper())  # type: ignore[return-value]

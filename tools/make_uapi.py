@@ -246,8 +246,8 @@ def struct_format(fields: list[Field]) -> tuple[str, int]:
 
 
 def enum_class(name: str, doc: str, members: list[tuple[str, int]], prefixes: tuple[str, ...]) -> Iterator[str]:
-    """Source of an IntEnum; of two names with one value, the first that is not deprecated is canonical."""
-    yield f"\n\nclass {name}(IntEnum):\n"
+    """Source of an enum; of two names with one value, the first that is not deprecated is canonical."""
+    yield f"\n\nclass {name}(KernelEnum):\n"
     yield f'    """{doc}"""\n\n'
     # bpftool and libbpf print the name without its suffix: an alias given later would not be .name.
     for member, value in sorted(members, key=lambda item: (item[1], item[0].endswith("_DEPRECATED"))):
@@ -258,7 +258,7 @@ def enum_class(name: str, doc: str, members: list[tuple[str, int]], prefixes: tu
 
 def uapi_module(source: Source) -> str:
     """Text of purebpf/uapi.py."""
-    parts = [HEADER, "\nfrom enum import IntEnum\n"]
+    parts = [HEADER, "\nfrom purebpf.units import KernelEnum\n"]
     for name, kernel_name, prefixes in ENUMS:
         members = [item for item in source.enum(kernel_name) if not item[0].startswith("__")]
         if name == "Command":
@@ -284,7 +284,7 @@ def helpers_module(source: Source) -> str:
     """Text of purebpf/helpers.py: apart from uapi because two hundred members take a millisecond to make."""
     members = source.enum("bpf_func_id")
     text = "".join(enum_class("Helper", "enum bpf_func_id.", members, ("BPF_FUNC_",)))
-    return HEADER + "\nfrom enum import IntEnum\n" + text
+    return HEADER + "\nfrom purebpf.units import KernelEnum\n" + text
 
 
 def attrs_module(source: Source) -> str:

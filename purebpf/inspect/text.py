@@ -76,7 +76,7 @@ def spec_lines(spec: ObjectSpec) -> Iterator[str]:
 
 def map_line(map_spec: MapSpec) -> str:
     """One map's declaration."""
-    kind = map_spec.type.name.lower() if isinstance(map_spec.type, MapType) else f"type {map_spec.type}"
+    kind = str(map_spec.type) if isinstance(map_spec.type, MapType) else f"type {map_spec.type}"
     parts = [kind, f"key {map_spec.key_size}", f"value {map_spec.value_size}", f"max_entries {map_spec.max_entries}"]
     if map_spec.flags:
         parts.append(f"flags {map_spec.flags:#x}")
@@ -89,9 +89,9 @@ def map_line(map_spec: MapSpec) -> str:
 
 def program_line(program: ProgramSpec, function: FunctionSpec) -> str:
     """One program's section and type."""
-    parts = [f"section '{program.section}'", program.type.name.lower()]
+    parts = [f"section '{program.section}'", str(program.type)]
     if program.expected_attach_type is not None:
-        parts.append(f"attach type {program.expected_attach_type.name.lower()}")
+        parts.append(f"attach type {program.expected_attach_type}")
     parts.append(f"{function.insn_count} instructions")
     if not program.autoload:
         parts.append("not loaded unless asked for")

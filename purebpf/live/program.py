@@ -177,7 +177,7 @@ class Program:
         remedy = ""
         # The kernel's own ENOTSUPP (524) has no name in user space.
         if error.errno in (524, errno.EOPNOTSUPP):
-            remedy = f"programs of type {self.type.name.lower()} cannot be run by BPF_PROG_TEST_RUN on this kernel"
+            remedy = f"programs of type {self.type} cannot be run by BPF_PROG_TEST_RUN on this kernel"
         return kernel_error(operation, self.name, error, program_type=self.type, remedy=remedy)
 
     def pin(self, path: str) -> None:
@@ -204,4 +204,4 @@ class Program:
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else f"fd {self.fd}"
-        return f"<Program '{self.name}' ({self.type.name.lower()}) {state}>"
+        return f"<Program '{self.name}' ({self.type}) {state}>"

@@ -49,7 +49,7 @@ class CreateMap:
     pin_path: str | None = None
 
     def __str__(self) -> str:
-        kind = self.type.name.lower() if isinstance(self.type, MapType) else f"type {self.type}"
+        kind = str(self.type) if isinstance(self.type, MapType) else f"type {self.type}"
         parts = [f"key {self.key_size}", f"value {self.value_size}", f"max_entries {self.max_entries}"]
         if self.flags:
             parts.append(f"flags {self.flags:#x}")
@@ -117,9 +117,9 @@ class LoadProgram:
     line_info_record_size: int = 16
 
     def __str__(self) -> str:
-        parts = [self.type.name.lower()]
+        parts = [str(self.type)]
         if self.expected_attach_type is not None:
-            parts.append(f"attach type {self.expected_attach_type.name.lower()}")
+            parts.append(f"attach type {self.expected_attach_type}")
         parts.append(f"{len(self.code) // 8} instructions")
         if len(self.functions) > 1:
             parts.append(f"{len(self.functions) - 1} subprograms")
