@@ -8,6 +8,7 @@ tried, not asked: the kernel is probed only when the link was refused.
 import errno
 import os
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Literal
 
@@ -81,15 +82,16 @@ def attach_event(
 ) -> EventLink:
     """Tie `program` to the event's fd, which the link owns from here on; on failure it is closed and undone."""
     what = on(program, hook, place)
-    owned = Fd(event, f"the event of {what}")
-    try:
-        link = _tie(program, owned, hook, place, program_type=program_type, cookie=cookie, mode=mode)
-        perf.enable(owned.number)
-    except BaseException:
-        owned.close()
+    with ExitStack() as undo:
         if remove is not None:
-            remove()
-        raise
+            undo.callback(remove)
+        owned = Fd(event, f"the event of {what}")
+        undo.callback(owned.close)
+        link = _tie(program, owned, hook, place, program_type=program_type, cookie=cookie, mode=mode)
+        if link is not None:
+            undo.callback(link.close)
+        perf.enable(owned.number)
+        undo.pop_all()
     return EventLink(owned, link, what, remove)
 
 
