@@ -1,8 +1,10 @@
-"""The skip rule: a test on a kernel is skipped only by the library's own `NotSupported`, and that may not lie.
+"""The skip rule: a test is skipped only by the library's own `NotSupported`, and that may not lie.
 
 A test never decides by itself that it cannot run. It does what it tests; where the kernel lacks the feature, the
 library says so with the version (`since`) and the build option (`config`) that would have it, and these two are
 checked here against the running kernel. A kernel that is new enough and configured for it makes the skip a failure.
+
+Tools that a tier needs are no ground either: `./dev test` installs them, or names the tier as not run.
 """
 
 import gzip
@@ -15,9 +17,6 @@ from typing import Any
 import pytest
 
 from purebpf.errors import NotSupported
-
-# The folders whose tests touch a kernel: there a plain pytest.skip, skipif or importorskip is a failure.
-_STRICT = ("kernel", "examples")
 
 
 def lie(error: NotSupported, release: str, options: frozenset[str] | None) -> str | None:
@@ -58,18 +57,10 @@ def running_options() -> frozenset[str] | None:
     return enabled_options(plain.read_text()) if plain.exists() else None
 
 
-def is_strict(path: Path) -> bool:
-    """Tell whether the rule holds for tests in this file."""
-    root = Path(__file__).parent
-    return path.is_relative_to(root) and path.relative_to(root).parts[0] in _STRICT
-
-
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
-    """Turn NotSupported into a skip where it is true, and every other skip of a strict test into a failure."""
+    """Turn NotSupported into a skip where it is true, and every other skip into a failure."""
     report = yield
-    if not is_strict(item.path):
-        return report
     error = call.excinfo.value if call.excinfo is not None else None
     if isinstance(error, NotSupported) and report.failed:
         untrue = lie(error, os.uname().release, running_options())
@@ -86,9 +77,9 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
-    """A module of strict tests may not skip itself as a whole."""
+    """A module may not skip itself as a whole."""
     report = yield
-    if report.skipped and is_strict(collector.path):
+    if report.skipped:
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid}: the module skips itself; only NotSupported, in a test, may do that"
     return report

@@ -44,10 +44,7 @@ def test_options_are_those_that_are_built_in_or_modules() -> None:
     assert enabled_options(config) == {"CONFIG_A", "CONFIG_B"}
 
 
-def test_in_a_run_true_refusals_skip_and_everything_else_fails(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tests.honest_skips.is_strict", lambda path: True)
+def test_in_a_run_true_refusals_skip_and_everything_else_fails(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         """
         import pytest

@@ -1,7 +1,7 @@
 """What README.md shows is executed: its Python in order, as one program; its commands, with the output compared.
 
-As root the Python blocks touch the running kernel, as a user's would. Without root they cannot run at all, and the
-tier of kernel tests is then named as not run by `./dev test`; the blocks are only compiled here.
+As root the Python blocks touch the running kernel, as a user's would. Without root the first of them that loads a
+program must end with the library's own diagnosis, as it would for that user.
 """
 
 import os
@@ -34,7 +34,6 @@ def test_the_python_blocks_compile() -> None:
         compile(block.text, f"README.md:{block.line}", "exec")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="the README's Python loads programs: root only")
 def test_the_python_blocks_run_in_order() -> None:
     # lines stay where they are in README.md, so a traceback points there
     program = ""
@@ -48,7 +47,10 @@ def test_the_python_blocks_run_in_order() -> None:
         timeout=_LIMIT,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    if os.geteuid() == 0:
+        assert done.returncode == 0, done.stderr
+    else:
+        assert "purebpf.errors.NotPermitted" in done.stderr
 
 
 def test_the_commands_say_what_is_shown() -> None:

@@ -95,7 +95,7 @@ def _conclude(runs: list[Ran]) -> int:
     if os.environ.get("CI") == "true":
         counts = [replace(count, failed=1) if count.reason else count for count in counts]
     if skips:
-        print("\nskipped, as the kernel lacks what they test:")
+        print("\nskipped, and why:")
         print("\n".join(f"  {line}" for line in skips))
     print(f"\n{table(counts)}\n")
     print(total(counts), flush=True)
@@ -191,7 +191,7 @@ def _absent(*programs: str) -> str:
 
 def _no_peers() -> str:
     headers = "" if Path("/usr/include/bpf/libbpf.h").exists() else "missing: libbpf-dev"
-    return _absent("clang-19", "clang-14", "llvm-objdump-19", "bpftool", "gcc", "make") or headers
+    return _absent("clang-19", "clang-14", "llvm-objdump-19", "bpftool", "pahole", "gcc", "make") or headers
 
 
 _NEEDS: dict[str, Callable[[], str]] = {
