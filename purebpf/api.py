@@ -7,8 +7,11 @@ Rules: each verb is a line or two over the stages; what it logs is for people an
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from purebpf.live.kernel import RunningKernel
+from purebpf.live.loader import execute
 from purebpf.live.object import BpfObject
 from purebpf.plan.stages import open_object, plan_object
 from purebpf.plan.steps import LoadPlan
@@ -30,7 +33,13 @@ class Attached(NamedTuple):
 
 def logger_of(spec: ObjectSpec) -> logging.Logger:
     """The logger of one object: 'purebpf.' and its name."""
-    return logging.getLogger(f"purebpf.{spec.name}" if spec.name else "purebpf")
+    return _logger(spec.name)
+
+
+# logging itself takes a lock for each question, and a load asks three times.
+@lru_cache(maxsize=64)
+def _logger(name: str) -> logging.Logger:
+    return logging.getLogger(f"purebpf.{name}" if name else "purebpf")
 
 
 def open(source: "Source", *, name: str | None = None) -> ObjectSpec:  # noqa: A001 (used as purebpf.open)
@@ -82,14 +91,8 @@ def load(
     manager). `kernel` is for those who record or fake one. Raises `KernelError`, `VerifierError` when a program
     is rejected, `NotPermitted` with what stands in the way.
     """
-    from purebpf.live.loader import execute
-
     made = spec if isinstance(spec, LoadPlan) else plan(spec)
-    if kernel is None:
-        from purebpf.live.kernel import RunningKernel
-
-        kernel = RunningKernel()
-    loaded = execute(made, kernel, log=logger_of(made.spec))
+    loaded = execute(made, kernel if kernel is not None else RunningKernel(), log=logger_of(made.spec))
     return BpfObject(made, loaded)
 
 

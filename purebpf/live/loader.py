@@ -9,10 +9,10 @@ maps without them, and a map whose type ids are refused is created once more wit
 
 import errno
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import cache
+from functools import partial
 
 from purebpf.btf import Btf, InfoSection, line_infos
 from purebpf.errors import KernelError, NotPermitted
@@ -51,10 +51,15 @@ def execute(plan: LoadPlan, kernel: Kernel, *, log: logging.Logger | None = None
     """Carry `plan` out. Either every step succeeds, or nothing it made is left."""
     log = log if log is not None else logging.getLogger("purebpf")
     loading = _Loading(plan, kernel, log)
-    with loading.undo:
+    try:
         for step in plan.steps:
             loading.perform(step)
-        loading.undo.pop_all()
+    except BaseException:
+        # The stack is made only now: each callback that it takes costs as much as a step.
+        with ExitStack() as stack:
+            for undo in loading.undo:
+                stack.callback(undo)
+            raise
     return loading.loaded
 
 
@@ -64,7 +69,7 @@ class _Loading:
     def __init__(self, plan: LoadPlan, kernel: Kernel, log: logging.Logger) -> None:
         self.kernel = kernel
         self.loaded = Loaded()
-        self.undo = ExitStack()
+        self.undo: list[Callable[[], None]] = []
         self._btf = plan.spec.btf
         self._byteorder = plan.spec.byteorder
         self._log = log
@@ -76,7 +81,8 @@ class _Loading:
                 self._load_btf(step)
             case CreateMap():
                 self.loaded.maps[step.name] = handle = self._open_or_create(step)
-                self._note("map '%s': fd %d", step.name, handle)
+                if self._chatty:
+                    self._log.debug("map '%s': fd %d", step.name, handle.number)
             case SetValue():
                 self.kernel.update_map(step.map, self.loaded.maps[step.map], step.key, step.value)
             case SetInnerMap():
@@ -85,18 +91,15 @@ class _Loading:
                 self.kernel.freeze_map(step.map, self.loaded.maps[step.map])
             case LoadProgram():
                 self.loaded.programs[step.name] = handle = self._load_program(step)
-                self._note("program '%s': fd %d", step.name, handle)
+                if self._chatty:
+                    self._log.debug("program '%s': fd %d", step.name, handle.number)
             case BindMap():
                 self.kernel.bind_map(self.loaded.programs[step.program], self.loaded.maps[step.map])
             case SetProgram():
                 self._set_slot(step.map, step.index, self.loaded.programs[step.program])
 
-    def _note(self, text: str, name: str, handle: Handle) -> None:
-        if self._chatty:
-            self._log.debug(text, name, handle.number)
-
     def _keep(self, handle: Handle) -> Handle:
-        self.undo.callback(handle.close)
+        self.undo.append(handle.close)
         return handle
 
     def _load_btf(self, step: LoadBtf) -> None:
@@ -125,7 +128,7 @@ class _Loading:
                 raise
             handle.close()
             return self._checked(step, self._keep(found))
-        self.undo.callback(self.kernel.unpin, step.pin_path)
+        self.undo.append(partial(self.kernel.unpin, step.pin_path))
         return handle
 
     def _checked(self, step: CreateMap, found: Handle) -> Handle:
@@ -185,12 +188,8 @@ class _Loading:
         for slot in step.slots:
             at = slot.insn * 8 + 4
             code[at : at + 4] = self.loaded.maps[slot.map].number.to_bytes(4, self._byteorder)
-        lines = cache(lambda: _lines(step, self._btf))
-        return self._keep(
-            self.kernel.load_program(
-                step, bytes(code), btf=self.loaded.btf, line_of=lambda insn: _line_at(lines(), insn)
-            )
-        )
+        line_of = _SourceLines(step, self._btf)
+        return self._keep(self.kernel.load_program(step, bytes(code), btf=self.loaded.btf, line_of=line_of))
 
 
 def _with_advice(error: KernelError, step: CreateMap) -> KernelError:
@@ -210,17 +209,23 @@ def _with_advice(error: KernelError, step: CreateMap) -> KernelError:
     return error
 
 
-Lines = Mapping[int, str]
+class _SourceLines:
+    """The C source line at an instruction of a program; nothing is unpacked before the first question."""
 
+    def __init__(self, step: LoadProgram, btf: Btf | None) -> None:
+        self._step = step
+        self._btf = btf
+        self._lines: Mapping[int, str] | None = None
 
-def _lines(step: LoadProgram, btf: Btf | None) -> Lines:
-    """Instruction -> 'file:line  text' for every instruction at which a line of the source begins."""
-    if btf is None or not step.line_info:
-        return {}
-    infos = line_infos(InfoSection(step.line_info_record_size, step.line_info), btf)
-    return {info.insn_offset: f"{info.file.rpartition('/')[2]}:{info.line}  {info.text.strip()}" for info in infos}
+    def __call__(self, insn: int) -> str | None:
+        """'file:line  text' of the line to which the instruction belongs, None where the file does not tell."""
+        if self._lines is None:
+            self._lines = self._unpack()
+        begin = max((start for start in self._lines if start <= insn), default=None)
+        return self._lines[begin] if begin is not None else None
 
-
-def _line_at(lines: Lines, insn: int) -> str | None:
-    begin = max((start for start in lines if start <= insn), default=None)
-    return lines[begin] if begin is not None else None
+    def _unpack(self) -> dict[int, str]:
+        if self._btf is None or not self._step.line_info:
+            return {}
+        infos = line_infos(InfoSection(self._step.line_info_record_size, self._step.line_info), self._btf)
+        return {info.insn_offset: f"{info.file.rpartition('/')[2]}:{info.line}  {info.text.strip()}" for info in infos}

@@ -14,7 +14,7 @@ from purebpf.errors import AttachTargetError, BpfError
 from purebpf.live.links import Links
 from purebpf.live.loader import Loaded
 from purebpf.live.program import Program
-from purebpf.plan.steps import LoadPlan
+from purebpf.plan.steps import LoadPlan, LoadProgram
 from purebpf.spec.edit import named
 from purebpf.spec.model import MapOrigin, ObjectSpec
 from purebpf.spec.records import record_type
@@ -74,10 +74,8 @@ class BpfObject:
         self._variables: Variables | None = None
         # Any, not Map: what one can do with it (a mapping, a source of events) is known by its kind, at run time.
         self.maps: Mapping[str, Any] = _Lazy("map", loaded.maps, self._open_map)
-        specs, steps = plan.spec.programs, {step.name: step for step in plan.programs()}
-        self.programs: Mapping[str, Program] = _Lazy(
-            "program", loaded.programs, lambda name: Program(_fd(loaded.programs[name]), specs[name], steps[name])
-        )
+        self.programs: Mapping[str, Program] = _Lazy("program", loaded.programs, self._open_program)
+        self._steps: dict[str, LoadProgram] = {}
 
     @property
     def spec(self) -> ObjectSpec:
@@ -88,6 +86,11 @@ class BpfObject:
     def name(self) -> str:
         """The object's name."""
         return self.spec.name
+
+    def _open_program(self, name: str) -> Program:
+        if not self._steps:
+            self._steps = {step.name: step for step in self.plan.programs()}
+        return Program(_fd(self._loaded.programs[name]), self.spec.programs[name], self._steps[name])
 
     def _open_map(self, name: str) -> "Map":
         from purebpf.host.cpus import possible_cpus

@@ -10,8 +10,8 @@ Rules, all libbpf's so that a load is the same, byte for byte:
 - some map types refuse type ids: those are not given any.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Final
 
 from purebpf.errors import AttachTargetError, NotSupported, PlanError
@@ -38,6 +38,7 @@ from purebpf.units import TypeId
 _NAME_LIMIT: Final = 15
 # A data map's name keeps at least this much of its section's name.
 _SUFFIX_MINIMUM: Final = 7
+_UNFIT_FOR_A_NAME: Final = re.compile("[^0-9A-Za-z_.]")
 _U32_MAX: Final = 0xFFFF_FFFF
 DEFAULT_PIN_ROOT: Final = "/sys/fs/bpf"
 
@@ -65,6 +66,15 @@ _WITHOUT_TYPE_IDS: Final = frozenset(
 _DATA: Final = MapOrigin.DATA
 _PINNED: Final = Pinning.BY_NAME
 _PROG_ARRAY: Final = MapType.PROG_ARRAY
+_UNSPEC: Final = ProgramType.UNSPEC
+_KPROBE: Final = ProgramType.KPROBE
+_STRUCT_OPS: Final = ProgramType.STRUCT_OPS
+_PROG_NAME: Final = Feature.PROG_NAME
+_GLOBAL_DATA: Final = Feature.GLOBAL_DATA
+_ARRAY_MMAP: Final = Feature.ARRAY_MMAP
+_EXP_ATTACH_TYPE: Final = Feature.EXP_ATTACH_TYPE
+_BTF_FUNC: Final = Feature.BTF_FUNC
+_PROG_BIND_MAP: Final = Feature.PROG_BIND_MAP
 _PERF_EVENT_ARRAY: Final = MapType.PERF_EVENT_ARRAY
 _RINGS: Final = (MapType.RINGBUF, MapType.USER_RINGBUF)
 
@@ -84,7 +94,7 @@ def build_plan(
             remedy="compile with -target bpf, which takes the byte order of the machine it runs on",
         )
     steps: list[Step] = [LoadBtf(btf)] if btf is not None else []
-    named = target.supports(Feature.PROG_NAME)
+    named = target.supports(_PROG_NAME)
     maps = _maps_to_create(spec, target, programs)
     for map_spec in maps.values():
         steps += _map_steps(spec, map_spec, target, btf is not None, named, pin_root)
@@ -92,7 +102,7 @@ def build_plan(
         if map_spec.type != _PROG_ARRAY:
             steps += [SetInnerMap(map_spec.name, index, inner) for index, inner in map_spec.slots]
     bound = [m.name for m in maps.values() if m.frozen and m.origin is _DATA]
-    if bound and programs and not target.supports(Feature.PROG_BIND_MAP):
+    if bound and programs and not target.supports(_PROG_BIND_MAP):
         bound = []
     for linked in programs:
         steps.append(_load_program(spec, linked, target, btf is not None, named))
@@ -103,14 +113,14 @@ def build_plan(
 
 def _maps_to_create(spec: ObjectSpec, target: Target, programs: Sequence[LinkedProgram]) -> Mapping[str, MapSpec]:
     data = [m for m in spec.maps.values() if m.origin is _DATA]
-    if not data or target.supports(Feature.GLOBAL_DATA):
+    if not data or target.supports(_GLOBAL_DATA):
         return spec.maps
     for linked in programs:
         for slot in linked.slots:
             if spec.maps[slot.map].origin is _DATA:
                 raise NotSupported(
-                    Feature.GLOBAL_DATA.text,
-                    since=Feature.GLOBAL_DATA.since,
+                    _GLOBAL_DATA.text,
+                    since=_GLOBAL_DATA.since,
                     evidence=(f"program '{linked.name}' uses variables in '{slot.map}'",),
                 )
     return {name: m for name, m in spec.maps.items() if m.origin is not _DATA}
@@ -132,7 +142,7 @@ def _create_map(
     spec: ObjectSpec, map_spec: MapSpec, target: Target, typed: bool, named: bool, pin_root: str
 ) -> CreateMap:
     flags = map_spec.flags
-    if flags & F_MMAPABLE and map_spec.origin is _DATA and not target.supports(Feature.ARRAY_MMAP):
+    if flags & F_MMAPABLE and map_spec.origin is _DATA and not target.supports(_ARRAY_MMAP):
         flags &= ~F_MMAPABLE
     with_ids = typed and map_spec.type not in _WITHOUT_TYPE_IDS
     inner = map_spec.inner
@@ -160,7 +170,7 @@ def kernel_map_name(object_name: str, map_spec: MapSpec) -> str:
         return name[:_NAME_LIMIT]
     room = _NAME_LIMIT - max(_SUFFIX_MINIMUM, len(name))
     full = object_name[: max(room, 0)] + name
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_.") else "_" for c in full)[:_NAME_LIMIT]
+    return _UNFIT_FOR_A_NAME.sub("_", full)[:_NAME_LIMIT]
 
 
 def _max_entries(map_spec: MapSpec, target: Target) -> int:
@@ -185,9 +195,9 @@ def _load_program(spec: ObjectSpec, linked: LinkedProgram, target: Target, typed
     attach_type = program.expected_attach_type
     definition = program.definition
     optional = definition is not None and definition.optional_attach_type
-    if attach_type is not None and optional and not target.supports(Feature.EXP_ATTACH_TYPE):
+    if attach_type is not None and optional and not target.supports(_EXP_ATTACH_TYPE):
         attach_type = None
-    with_info = typed and bool(linked.func_info or linked.line_info) and target.supports(Feature.BTF_FUNC)
+    with_info = typed and bool(linked.func_info or linked.line_info) and target.supports(_BTF_FUNC)
     return LoadProgram(
         name=program.name,
         kernel_name=program.name[:_NAME_LIMIT] if named else "",
@@ -209,15 +219,18 @@ def _load_program(spec: ObjectSpec, linked: LinkedProgram, target: Target, typed
 
 def _kernel_version(spec: ObjectSpec, program: ProgramSpec, target: Target) -> int:
     """Kernels before 5.0 refuse a kprobe program made for another version, so the file's is not asked there."""
-    if program.type == ProgramType.KPROBE or not spec.kernel_version:
+    if program.type == _KPROBE or not spec.kernel_version:
         return target.kernel_version
     return spec.kernel_version
 
 
 def _check_loadable(program: ProgramSpec) -> None:
     definition = program.definition
-    if program.type == ProgramType.UNSPEC:
+    if program.type == _UNSPEC:
         known = [d.prefix for d in section_definitions()]
+        # Loaded here because no object that can be loaded needs it.
+        from difflib import get_close_matches
+
         near = get_close_matches(program.section.removeprefix("?").partition("/")[0], known, n=3)
         raise PlanError(
             f"section name '{program.section}' tells no program type",
@@ -225,7 +238,7 @@ def _check_loadable(program: ProgramSpec) -> None:
             evidence=(f"near: {', '.join(near)}",) if near else (),
             remedy="use a section name of the SEC() table, or spec.with_program(name, section=...)",
         )
-    if program.type == ProgramType.STRUCT_OPS:
+    if program.type == _STRUCT_OPS:
         raise PlanError("struct_ops programs are not supported yet", program=program.name)
     if definition is not None and definition.btf_target:
         raise AttachTargetError(
