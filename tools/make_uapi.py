@@ -1,4 +1,4 @@
-"""Write purebpf/uapi.py, purebpf/helpers.py, purebpf/syscall/attrs.py and infos.py from a kernel's BTF.
+"""Write purebpf/uapi.py, purebpf/helper_ids.py, purebpf/syscall/attrs.py and infos.py from a kernel's BTF.
 
     tools/make_uapi.py               rewrite the four modules from tools/data/uapi.btf and uapi_extra.toml
     tools/make_uapi.py --check       exit 1 and name the modules that are not what the inputs give
@@ -281,7 +281,7 @@ def uapi_module(source: Source) -> str:
 
 
 def helpers_module(source: Source) -> str:
-    """Text of purebpf/helpers.py: apart from uapi because two hundred members take a millisecond to make."""
+    """Text of purebpf/helper_ids.py: apart from uapi because two hundred members take a millisecond to make."""
     members = source.enum("bpf_func_id")
     text = "".join(enum_class("Helper", "enum bpf_func_id.", members, ("BPF_FUNC_",)))
     return HEADER + "\nfrom purebpf.units import KernelEnum\n" + text
@@ -364,7 +364,7 @@ def modules(source: Source) -> dict[Path, str]:
     package = ROOT / "purebpf"
     return {
         package / "uapi.py": uapi_module(source),
-        package / "helpers.py": helpers_module(source),
+        package / "helper_ids.py": helpers_module(source),
         package / "syscall" / "attrs.py": attrs_module(source),
         package / "syscall" / "infos.py": infos_module(source),
     }

@@ -8,7 +8,7 @@ import pytest
 
 from purebpf import uapi
 from purebpf.btf import Btf, Enum, Kind
-from purebpf.helpers import Helper
+from purebpf.helper_ids import Helper
 from tools import make_uapi
 
 RUNNING = Path("/sys/kernel/btf/vmlinux")

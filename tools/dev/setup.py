@@ -24,8 +24,8 @@ from purebpf.cli.main import main
 sys.exit(main())
 """
 
-# bdist_wheel lives in setuptools itself since 70.1: no further package is needed to build
-_BUILD = ("setuptools>=70.1",)
+# pyproject.toml writes the license as setuptools 77 wants it; bdist_wheel is its own since 70.1
+_BUILD = ("setuptools>=77",)
 
 
 class SetupFailed(Exception):
