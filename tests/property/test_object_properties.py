@@ -7,11 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from purebpf.elf import read_elf
 from purebpf.errors import BpfError, ObjectFileError
 from purebpf.plan.stages import open_object, plan_object, trace
+from purebpf.plan.steps import LoadProgram
 from purebpf.plan.target import Target
 from purebpf.testing import damaged, object_files
 from tests.property.bounded import bounded
+from tests.writers import TypedObjectWriter
 
 BUILT = [path.read_bytes() for path in sorted((Path(__file__).parents[2] / "bpf" / "built").rglob("*.o"))]
 TARGETS = {byteorder: Target("test", "6.12.0", 0x060C00, byteorder, possible_cpus=2) for byteorder in ("little", "big")}
@@ -30,7 +33,8 @@ def prepare(data: bytes) -> str:
         except BpfError as error:
             assert str(error)  # noqa: PT017
             return "refused by the plan"
-        assert plan.steps or not spec.programs
+        loaded = [step for step in plan.steps if isinstance(step, LoadProgram)]
+        assert len(loaded) == sum(program.autoload for program in spec.programs.values())
         return "planned"
 
 
@@ -74,3 +78,16 @@ def test_cutting_an_object_anywhere_is_an_error_of_the_file() -> None:
     for length in range(0, len(data), 7):
         with pytest.raises(ObjectFileError):
             open_object(data[:length], name="any")
+
+
+def test_a_variable_beyond_what_its_type_record_can_say_is_an_error_of_the_file() -> None:
+    # Found by damage: the ELF symbol has 64 bits for its place, the DATASEC that it is copied to has 32.
+    file = TypedObjectWriter()
+    data = file.variable("x", bytes(4), section=".data", type=file.integer(4)).build()
+    table = read_elf(data).section(".symtab")
+    assert table is not None
+    (index,) = [symbol.index for symbol in read_elf(data).symbols if symbol.name == "x"]
+    damage = bytearray(data)
+    damage[table.offset + 24 * index + 12] = 1
+    with pytest.raises(ObjectFileError):
+        open_object(bytes(damage), name="any")
