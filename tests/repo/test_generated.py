@@ -75,5 +75,5 @@ def test_the_running_kernel_agrees_on_every_field_both_know(running: Btf, layout
 
 
 def test_the_modules_can_be_imported_alone() -> None:
-    for name in ("uapi", "helpers", "syscall.attrs", "syscall.infos"):
+    for name in ("uapi", "helper_ids", "syscall.attrs", "syscall.infos"):
         assert importlib.import_module(f"purebpf.{name}").__doc__ == make_uapi.HEADER.strip().strip('"')
