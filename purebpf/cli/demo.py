@@ -5,9 +5,11 @@ between kernels; the offset is read from tracefs and given to the object before 
 """
 
 import argparse
+import errno
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import threading
@@ -15,22 +17,20 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import purebpf
 from purebpf.btf.codec.records import plain
 from purebpf.cli.main import EXIT_NOT_PERMITTED
 from purebpf.cli.run import events, interruptible, open_readers
-from purebpf.cli.stages import describable_target
-from purebpf.cli.values import printable
+from purebpf.cli.stages import describable_target, show
+from purebpf.cli.values import counted, printable
 from purebpf.errors import NotPermitted
 from purebpf.host.mounts import require_tracefs
-from purebpf.inspect import stage_lines
+from purebpf.host.permissions import diagnose
 from purebpf.plan.stages import trace
 from purebpf.plan.target import Feature
-
-if TYPE_CHECKING:
-    pass
+from purebpf.uapi import ProgramType
 
 COMMANDS = (
     "true",
@@ -44,6 +44,7 @@ COMMANDS = (
 _DEFAULT_SECONDS = 10.0
 # Between the last command's end and the end of the demo: its exit event is on the way.
 _GRACE_SECONDS = 0.2
+_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _ROW = "{time:>9}  {event:<5}  {pid:>7}  {name:<15}  {detail}"
 
 
@@ -53,10 +54,20 @@ def demo(arguments: argparse.Namespace) -> int:
     try:
         return _run(image, arguments)
     except NotPermitted as error:
-        print(f"purebpf: {error}", file=sys.stderr)
+        print(f"purebpf: {_missing(error)}", file=sys.stderr)
         print("\nThis is what loading it would do, stage by stage:", file=sys.stderr)
-        _show_stages(image)
+        show(trace(image, describable_target(), name="execs"))
         return EXIT_NOT_PERMITTED
+
+
+def _missing(error: NotPermitted) -> NotPermitted:
+    """All that stands in the demo's way, not only what the kernel refused first."""
+    evidence = diagnose("load program", errno.EPERM, program_type=ProgramType.TRACEPOINT)
+    try:
+        child_pid_offset()
+    except (purebpf.BpfError, OSError) as unreadable:
+        evidence += str(unreadable).splitlines()
+    return NotPermitted("run the demo", "", error.errno or errno.EPERM, evidence=evidence, remedy="run it as root")
 
 
 def _run(image: bytes, arguments: argparse.Namespace) -> int:
@@ -71,7 +82,7 @@ def _run(image: bytes, arguments: argparse.Namespace) -> int:
         stack.enter_context(loaded.attach())
         readers = open_readers(loaded, stack)
         seconds = arguments.duration or (_DEFAULT_SECONDS if arguments.all else None)
-        shown = _Table(as_json=arguments.json)
+        shown = _Lines() if arguments.json else _Table()
         commands = _Commands(() if arguments.all else COMMANDS)
         commands.start()
         try:
@@ -82,7 +93,7 @@ def _run(image: bytes, arguments: argparse.Namespace) -> int:
         finally:
             commands.stop()
         lost = loaded.variables["lost"] + loaded.variables["untracked"]
-        print(f"{shown.count} events, {lost} lost, loaded in {milliseconds:.1f} ms", file=sys.stderr)
+        shown.close(f"{counted(shown.count, 'event')}, {lost} lost, loaded in {milliseconds:.1f} ms")
     return 0
 
 
@@ -145,22 +156,37 @@ def _until(commands: _Commands, readers: dict[str, Any], seconds: float | None) 
     yield from events(readers, _GRACE_SECONDS)
 
 
-class _Table:
-    """Events as rows, the header before the first."""
+class _Lines:
+    """Events as JSON, one a line; the closing line is not data."""
 
-    def __init__(self, *, as_json: bool) -> None:
+    def __init__(self) -> None:
         self.count = 0
-        self._json = as_json
-        self._origin: int | None = None
 
     def add(self, event: Any) -> None:
         self.count += 1
-        if self._json:
-            print(json.dumps(plain(event)), flush=True)
-            return
+        print(json.dumps(plain(event)), flush=True)
+
+    def close(self, line: str) -> None:
+        print(line, file=sys.stderr)
+
+
+class _Table(_Lines):
+    """Events as rows, the header before the first, the closing line below; cut to the width of a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._origin: int | None = None
+        terminal = sys.stdout.isatty()
+        self._width = shutil.get_terminal_size().columns if terminal else None
+        self._coloured = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+    def add(self, event: Any) -> None:
+        self.count += 1
         if self._origin is None:
             self._origin = event.time_ns
-            print(_ROW.format(time="TIME", event="EVENT", pid="PID", name="NAME", detail="FILE OR DURATION"))
+            self._print(
+                _ROW.format(time="TIME", event="EVENT", pid="PID", name="NAME", detail="FILE OR DURATION"), _BOLD
+            )
         exited = event.type.name == "EVENT_EXIT"
         row = _ROW.format(
             time=f"{(event.time_ns - self._origin) / 1e9:.4f}",
@@ -169,7 +195,15 @@ class _Table:
             name=printable(event.comm),
             detail=_duration(event.duration_ns) if exited else printable(event.filename),
         )
-        print(row.rstrip(), flush=True)
+        self._print(row, _DIM if exited else "")
+
+    def close(self, line: str) -> None:
+        print(line, flush=True)
+
+    def _print(self, row: str, style: str) -> None:
+        # A wrapped row is harder to read than one without its end.
+        row = row.rstrip()[: self._width]
+        print(f"{style}{row}{_PLAIN}" if style and self._coloured else row, flush=True)
 
 
 def _duration(nanoseconds: int) -> str:
@@ -178,9 +212,3 @@ def _duration(nanoseconds: int) -> str:
     if nanoseconds < 1_000_000:
         return f"{nanoseconds / 1e3:.0f} us"
     return f"{nanoseconds / 1e6:.1f} ms" if nanoseconds < 10_000_000_000 else f"{nanoseconds / 1e9:.1f} s"
-
-
-def _show_stages(image: bytes) -> None:
-    for result in trace(image, describable_target(), name="execs"):
-        print(f"\n{result.stage}  ({result.seconds * 1e3:.2f} ms)")
-        print("\n".join(f"  {line}" for line in stage_lines(result)))

@@ -6,7 +6,10 @@ standard output is data; everything said about it goes to standard error.
 """
 
 import argparse
+import errno as errno_codes
 import logging
+import math
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -36,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader of our output (head, less) has seen enough.
-        sys.stderr.close()
+        # The reader of our output (head, less) has seen enough. What is still buffered must go somewhere when the
+        # interpreter flushes at its end, or it complains and the exit code is 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except NotPermitted as error:
         return _complain(error, EXIT_NOT_PERMITTED)
@@ -48,7 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(error: BaseException, code: int) -> int:
-    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    match error:
+        case KeyError(args=(first, *_)):
+            text = str(first)
+        case OSError(filename=str(), errno=int()) if not isinstance(error, BpfError):
+            symbol = errno_codes.errorcode.get(error.errno or 0, str(error.errno))
+            text = f"cannot open '{error.filename}': {error.strerror} [{symbol}]"
+        case _:
+            text = str(error)
     notes = getattr(error, "__notes__", ())
     print("\n".join(["purebpf: " + text, *(f"  {note}" for note in notes)]), file=sys.stderr)
     return code
@@ -90,6 +101,7 @@ def _add_run(commands: "_Commands") -> None:
     parser.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="set a global variable before loading"
     )
+    parser.add_argument("--trace", action="store_true", help="also print what programs write with bpf_printk()")
     parser.add_argument("--interface", metavar="NAME", help="network interface for XDP programs")
     parser.add_argument("--pid", type=int, metavar="PID", help="process that uprobes are attached to (default: all)")
 
@@ -106,9 +118,12 @@ def _add_stages(commands: "_Commands") -> None:
 
 
 def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not seconds > 0:
-        raise argparse.ArgumentTypeError("must be more than 0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of seconds") from None
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError("must be more than 0 and finite")
     return seconds
 
 

@@ -1,56 +1,92 @@
 """`purebpf run FILE`: load an object, attach all it can, and print what it sends through its ring buffers.
 
 Events of all ring buffers come out in the order in which they are read. A line says which map an event is from
-only if there is more than one. Ctrl-C and the end of `--duration` stop it the same way: everything is detached.
+only if there is more than one source. Ctrl-C, SIGTERM and the end of `--duration` stop it the same way: everything
+is detached, and the exit code is 0.
 """
 
 import argparse
 import ast
 import json
+import math
 import select
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import purebpf
 from purebpf.btf.codec.records import plain
-from purebpf.cli.values import compact
-from purebpf.live.maps.ring import RingBufMap
+from purebpf.cli.values import compact, counted, printable
+from purebpf.errors import AttachTargetError
+from purebpf.live.tracepipe import TraceLine
+from purebpf.spec.sections import AttachKind
 from purebpf.uapi import MapType
 
 if TYPE_CHECKING:
     from purebpf.live.object import BpfObject
     from purebpf.live.ringbuf import RingBuffer
     from purebpf.spec.model import ObjectSpec
+    from purebpf.spec.sections import SectionDefinition
+
+_UPROBES = (AttachKind.UPROBE, AttachKind.URETPROBE)
+
+
+# How long lines of the trace pipe may wait for events, and the other way round.
+_TURN_SECONDS = 0.1
+# Enough for the default buffer of a CPU; a limit, lest somebody's flood keeps us from starting.
+_OLD_LINES = 50_000
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     spec = _prepared(arguments)
     started = time.perf_counter()
-    with interruptible(), purebpf.load(spec) as loaded:
+    with interruptible(), purebpf.load(spec) as loaded, ExitStack() as stack:
         elapsed = time.perf_counter() - started
-        _attach(loaded, arguments)
-        with ExitStack() as stack:
-            readers = open_readers(loaded, stack)
-            print(
-                f"'{loaded.name}': {len(loaded.programs)} programs loaded in {elapsed * 1e3:.1f} ms, "
-                f"{len(loaded.links)} attached, {len(readers)} ring buffers",
-                file=sys.stderr,
-            )
-            count = 0
-            try:
-                for name, event in events(readers, arguments.duration):
-                    _show(name, event, alone=len(readers) == 1, as_json=arguments.json)
-                    count += 1
-            except KeyboardInterrupt:
+        if arguments.trace:
+            # What others left in the trace pipe is not this object's.
+            for _ in islice(purebpf.trace_pipe(timeout=0), _OLD_LINES):
                 pass
-            print(f"{count} events", file=sys.stderr)
+        _attach(loaded, arguments)
+        readers = open_readers(loaded, stack)
+        print(
+            f"'{loaded.name}': {counted(len(loaded.programs), 'program')} loaded in {elapsed * 1e3:.1f} ms, "
+            f"{len(loaded.links)} attached, {counted(len(readers), 'ring buffer')}",
+            file=sys.stderr,
+        )
+        if not readers and not arguments.trace:
+            print("no ring buffer, so no events; bpf_printk() lines are shown with --trace", file=sys.stderr)
+        count = 0
+        alone = len(readers) + arguments.trace == 1
+        try:
+            for name, event in _sources(readers, arguments):
+                _show(name, event, alone=alone, as_json=arguments.json)
+                count += 1
+        except KeyboardInterrupt:
+            pass
+        print(counted(count, "event"), file=sys.stderr)
     return 0
+
+
+def _sources(readers: "dict[str, RingBuffer]", arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
+    """Events, and with --trace the lines of the trace pipe too, which have no map."""
+    if not arguments.trace:
+        yield from events(readers, arguments.duration)
+        return
+    end = math.inf if arguments.duration is None else time.monotonic() + arguments.duration
+    left = end
+    while left > 0:
+        left = end - time.monotonic()
+        yield from events(readers, max(0, min(left, _TURN_SECONDS)))
+        for line in purebpf.trace_pipe(timeout=0):
+            yield "", line
+            if time.monotonic() >= end:
+                return
 
 
 def _prepared(arguments: argparse.Namespace) -> "ObjectSpec":
@@ -75,30 +111,46 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _attach(loaded: "BpfObject", arguments: argparse.Namespace) -> None:
-    """Attach what a section name or an option gives a place to; say what stays unattached."""
+    """Attach what a section name or an option gives a place to; say what stays unattached, and why."""
+    left_out = []
     for program in loaded.programs.values():
         definition = program.spec.definition
         options: dict[str, Any] = {}
-        if definition is None:
-            continue
-        if definition.kind == "xdp" and arguments.interface:
+        if definition is not None and definition.kind == AttachKind.XDP and arguments.interface:
             options["interface"] = arguments.interface
-        elif definition.kind in ("uprobe", "uretprobe") and arguments.pid is not None:
+        elif definition is not None and definition.kind in _UPROBES and arguments.pid is not None:
             options["pid"] = arguments.pid
-        if not options and not (definition.auto_attach and program.spec.attach_to):
-            print(f"not attached: program '{program.name}', SEC(\"{program.spec.section}\")", file=sys.stderr)
-            continue
-        loaded.attach(program.name, **options)
+        places = definition is not None and definition.auto_attach and program.spec.attach_to
+        if places or options:
+            loaded.attach(program.name, **options)
+        else:
+            left_out.append(f"program '{program.name}', SEC(\"{program.spec.section}\"): {_why(definition)}")
+    if not loaded.links:
+        none = f"nothing of '{loaded.name}' can be attached from here"
+        raise AttachTargetError(
+            none, evidence=left_out or ["it has no program that is loaded by itself: see --program"]
+        )
+    for line in left_out:
+        print(f"not attached: {line}", file=sys.stderr)
+
+
+def _why(definition: "SectionDefinition | None") -> str:
+    """What an unattached program would need."""
+    match definition.kind if definition is not None else None:
+        case AttachKind.XDP:
+            return "give --interface"
+        case AttachKind.UPROBE | AttachKind.URETPROBE | AttachKind.SOCKET | AttachKind.PERF_EVENT:
+            return "its section names no place; attach it from Python"
+        case _:
+            return "nothing attaches programs of this kind by themselves"
 
 
 def open_readers(loaded: "BpfObject", stack: ExitStack) -> "dict[str, RingBuffer]":
     """A reader of each ring buffer, closed by `stack`."""
-    readers = {}
+    readers: dict[str, RingBuffer] = {}
     for name, map_spec in loaded.spec.maps.items():
         if map_spec.type == MapType.RINGBUF:
-            ring = loaded.maps[name]
-            assert isinstance(ring, RingBufMap)
-            readers[name] = stack.enter_context(ring.reader())
+            readers[name] = stack.enter_context(loaded.maps[name].reader())
     return readers
 
 
@@ -122,9 +174,16 @@ def events(readers: "dict[str, RingBuffer]", duration: float | None) -> Iterator
 
 def _show(name: str, event: Any, *, alone: bool, as_json: bool) -> None:
     if as_json:
-        print(json.dumps({"map": name, "event": plain(event)}), flush=True)
-    else:
-        print(compact(event) if alone else f"{name}: {compact(event)}", flush=True)
+        print(json.dumps(_as_data(name, event)), flush=True)
+        return
+    shown = printable(event.line) if isinstance(event, TraceLine) else compact(event)
+    print(shown if alone else f"{name or 'trace'}: {shown}", flush=True)
+
+
+def _as_data(name: str, event: Any) -> dict[str, Any]:
+    if isinstance(event, TraceLine):
+        return {"trace": event.text, "task": event.task, "pid": event.pid, "cpu": event.cpu, "time": event.timestamp}
+    return {"map": name, "event": plain(event)}
 
 
 @contextmanager

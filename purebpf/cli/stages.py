@@ -6,38 +6,54 @@ Nothing here needs a privilege: without one the running kernel is described as i
 import argparse
 import json
 import sys
+from collections.abc import Iterable
 
+from purebpf.cli.values import printable
 from purebpf.errors import BpfError
 from purebpf.inspect import stage_data, stage_lines
-from purebpf.plan.stages import STAGES, trace
+from purebpf.plan.stages import STAGES, StageResult, trace
 from purebpf.plan.target import Target
 
 
 def stages(arguments: argparse.Namespace) -> int:
     """Run the command."""
-    wanted = arguments.stage or STAGES
+    shown_stages = STAGES[: STAGES.index("execute")]
+    wanted = arguments.stage or shown_stages
     for name in wanted:
-        if name not in STAGES:
-            raise ValueError(f"there is no stage '{name}'; there are: {', '.join(STAGES)}")
+        if name == "execute":
+            raise ValueError("stage 'execute' loads the object: that is what `purebpf run` does")
+        if name not in shown_stages:
+            raise ValueError(f"there is no stage '{name}'; there are: {', '.join(shown_stages)}")
     target = _target(arguments)
     results = list(trace(arguments.file, target))
-    failed = results[-1].error
     if arguments.json:
         shown = [stage_data(result) for result in results if result.stage in wanted]
         json.dump({"file": arguments.file, "target": target.name, "stages": shown}, sys.stdout, indent=2)
         print()
     else:
         print(f"{arguments.file} for {target.name}")
-        for result in results:
-            if result.stage in wanted:
-                print(f"\n{result.stage}  ({result.seconds * 1e3:.2f} ms)")
-                print("\n".join(f"  {line}" for line in stage_lines(result)))
-    return 1 if failed is not None else 0
+        show(result for result in results if result.stage in wanted)
+    last = results[-1]
+    if last.error is None:
+        return 0
+    print(f"purebpf: stage '{last.stage}' failed: {str(last.error).splitlines()[0]}", file=sys.stderr)
+    return 1
+
+
+def show(results: Iterable[StageResult]) -> None:
+    """Print stages: what each made, or why it could not."""
+    for result in results:
+        failed = "" if result.error is None else "  FAILED"
+        print(f"\n{result.stage}  ({result.seconds * 1e3:.2f} ms){failed}")
+        print("\n".join(f"  {printable(line)}" for line in stage_lines(result)))
 
 
 def _target(arguments: argparse.Namespace) -> Target:
     if arguments.btf is not None:
-        return Target.from_btf(arguments.btf, release=arguments.release)
+        target = Target.from_btf(arguments.btf, release=arguments.release)
+        # Not every object needs the kernel's types: without this, any file at all would do for those.
+        _ = target.btf
+        return target
     return describable_target()
 
 

@@ -17,6 +17,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: '1 event', '2 events'."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def compact(value: Any) -> str:
     """A value on one line: a record as `name=value` pairs, bytes in hexadecimal, enumerators by name."""
     match value:
