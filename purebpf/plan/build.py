@@ -166,9 +166,9 @@ def _create_map(
 def kernel_map_name(object_name: str, map_spec: MapSpec) -> str:
     """The name under which the kernel will show the map."""
     name = map_spec.name
-    if map_spec.origin is not _DATA or "." in name[1:]:
+    if map_spec.origin is not _DATA:
         return name[:_NAME_LIMIT]
-    room = _NAME_LIMIT - max(_SUFFIX_MINIMUM, len(name))
+    room = 0 if "." in name[1:] else _NAME_LIMIT - max(_SUFFIX_MINIMUM, len(name))
     full = object_name[: max(room, 0)] + name
     return _UNFIT_FOR_A_NAME.sub("_", full)[:_NAME_LIMIT]
 
@@ -183,8 +183,13 @@ def _max_entries(map_spec: MapSpec, target: Target) -> int:
 
 
 def ring_size(wanted: int, page_size: int) -> int:
-    """The smallest size of at least `wanted` bytes that a ring buffer may have: a power of two of pages."""
-    pages = max(1, -(-wanted // page_size))
+    """The smallest size of at least `wanted` bytes that a ring buffer may have: a power of two of pages.
+
+    0 stays 0: who forgot the size is told so by the kernel's refusal.
+    """
+    if not wanted:
+        return 0
+    pages = -(-wanted // page_size)
     size = page_size << (pages - 1).bit_length()
     return size if size <= _U32_MAX else wanted
 
