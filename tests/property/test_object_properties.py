@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from purebpf.elf import read_elf
+from purebpf.elf import SectionType, read_elf
 from purebpf.errors import BpfError, ObjectFileError
 from purebpf.plan.stages import open_object, plan_object, trace
 from purebpf.plan.steps import LoadProgram
@@ -80,14 +80,35 @@ def test_cutting_an_object_anywhere_is_an_error_of_the_file() -> None:
             open_object(data[:length], name="any")
 
 
-def test_a_variable_beyond_what_its_type_record_can_say_is_an_error_of_the_file() -> None:
-    # Found by damage: the ELF symbol has 64 bits for its place, the DATASEC that it is copied to has 32.
+@pytest.mark.parametrize("name", ["number", "counts"])
+def test_a_place_beyond_what_a_type_record_can_say_is_an_error_of_the_file(name: str) -> None:
+    # Found by damage: an ELF symbol has 64 bits for its place, the DATASEC that it is copied to has 32.
     file = TypedObjectWriter()
-    data = file.variable("x", bytes(4), section=".data", type=file.integer(4)).build()
-    table = read_elf(data).section(".symtab")
+    file.variable("number", bytes(4), section=".data", type=file.integer(4))
+    file.map("counts", type=1, max_entries=1, key=file.integer(4), value=file.integer(4))
+    data = file.build()
+    elf = read_elf(data)
+    table = elf.section(".symtab")
     assert table is not None
-    (index,) = [symbol.index for symbol in read_elf(data).symbols if symbol.name == "x"]
+    (index,) = [symbol.index for symbol in elf.symbols if symbol.name == name]
     damage = bytearray(data)
     damage[table.offset + 24 * index + 12] = 1
     with pytest.raises(ObjectFileError):
+        open_object(bytes(damage), name="any")
+
+
+@pytest.mark.parametrize("section", [".data", ".maps", ".rodata", "license"])
+def test_a_section_larger_than_a_type_record_can_say_is_an_error_of_the_file(section: str) -> None:
+    # Found by damage, as the one above: NOBITS lets a section be of any size in a small file.
+    file = TypedObjectWriter()
+    file.variable("number", bytes(4), section=".data", type=file.integer(4))
+    file.variable("constant", bytes(4), section=".rodata", type=file.integer(4))
+    file.map("counts", type=1, max_entries=1, key=file.integer(4), value=file.integer(4))
+    damage = bytearray(file.build())
+    found = read_elf(damage).section(section)
+    assert found is not None
+    header = int.from_bytes(damage[40:48], "little") + 64 * found.index
+    damage[header + 4] = SectionType.NOBITS
+    damage[header + 32 : header + 40] = (1 << 33).to_bytes(8, "little")
+    with bounded(10), pytest.raises(ObjectFileError):
         open_object(bytes(damage), name="any")

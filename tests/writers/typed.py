@@ -47,6 +47,7 @@ class TypedObjectWriter(ObjectWriter):
         self.records = BtfExtWriter(self.types)
         self._integers: dict[tuple[int, bool], TypeId] = {}
         self._variables: dict[str, list[SectionVariable]] = {}
+        self._described_functions = 0
         super().__init__(byteorder, license=license, version=version)
 
     def integer(self, size: int, *, signed: bool = True) -> TypeId:
@@ -78,6 +79,7 @@ class TypedObjectWriter(ObjectWriter):
         linkage = Linkage.STATIC if binding == SymbolBinding.LOCAL else Linkage.GLOBAL
         function = self.types.add(Function(name, prototype, linkage))
         self.records.func(section, self._symbols[name].value, function)
+        self._described_functions += 1
         return self
 
     def variable(
@@ -118,12 +120,13 @@ class TypedObjectWriter(ObjectWriter):
         return self._describe(name, ".maps", definition, size, SymbolBinding.GLOBAL)
 
     def build(self, *, machine: int = 247) -> bytes:
-        """The file; nothing can be added after it."""
+        """The file; nothing can be added after it. Without functions there is no .BTF.ext."""
         for section, variables in self._variables.items():
             self.types.add(DataSection(section, 0, tuple(variables)))
-        records = self.records.build()
+        records = self.records.build() if self._described_functions else b""
         self.section(".BTF", self.types.build(), alignment=4)
-        self.section(".BTF.ext", records, alignment=4)
+        if records:
+            self.section(".BTF.ext", records, alignment=4)
         return super().build(machine=machine)
 
     def _number(self, number: int) -> TypeId:
