@@ -8,7 +8,7 @@ hidden in the ELF file is static in the types.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
@@ -16,6 +16,7 @@ from purebpf.btf import Btf, DataSection, Function, Kind, Linkage, SectionVariab
 from purebpf.btf.edits import Editable
 from purebpf.elf import ElfFile, Section, SectionType, Symbol, SymbolBinding, SymbolType, SymbolVisibility
 from purebpf.errors import SpecError
+from purebpf.frozen import frozen
 from purebpf.spec.model import MapOrigin, MapSpec, VariableSpec
 from purebpf.uapi import MapType
 from purebpf.units import VOID, TypeId
@@ -43,7 +44,7 @@ _ARRAY: Final = MapType.ARRAY
 _DATA: Final = MapOrigin.DATA
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionTypes:
     """What the types say of one data section: its DATASEC and, by (offset, name), the types of its variables."""
 
@@ -85,6 +86,9 @@ def place_variables(elf: ElfFile, btf: Btf) -> tuple[Btf, dict[str, SectionTypes
             if symbol is not None and symbol.visibility in _HIDDEN:
                 changed[entry.type] = variable = replace(variable, linkage=_STATIC)
             has_global = has_global or variable.linkage != _STATIC
+            if symbol is not None and symbol.value > _U32_MAX:
+                reason = f"variable '{variable.name}' reaches outside its section"
+                raise SpecError(reason, file=elf.name, section=datasec.name, offset=symbol.value)
             if datasec.size == 0 and symbol is not None and symbol.value != entry.offset:
                 entry = SectionVariable(entry.type, symbol.value, entry.size)
             elif datasec.size == 0 and symbol is None and variable.linkage == _GLOBAL:
@@ -107,6 +111,8 @@ def _section_size(elf: ElfFile, name: str) -> int:
     section = elf.section(name)
     if section is None or not section.size:
         raise SpecError(f"the types describe a section '{name}' that is missing or empty", file=elf.name)
+    if section.size > _U32_MAX:
+        raise SpecError(f"BTF cannot describe {section.size} bytes of data", file=elf.name, section=name)
     return section.size
 
 
