@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterator
 
 from purebpf.errors import AttachTargetError
-from purebpf.host.near import did_you_mean
+from purebpf.near import did_you_mean
 
 _CACHE = "/etc/ld.so.cache"
 _CACHE_MAGIC = b"glibc-ld.so.cache1.1"

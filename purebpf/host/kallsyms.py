@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from purebpf.errors import KernelError
-from purebpf.host.near import did_you_mean
+from purebpf.near import did_you_mean
 
 _TEXT_KINDS = frozenset("tTwW")
 

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from purebpf.errors import AttachTargetError, ElfError
-from purebpf.host.near import did_you_mean
+from purebpf.near import did_you_mean
 
 _SYMTAB, _DYNSYM, _GNU_HASH, _VERDEF, _VERSYM = 2, 11, 0x6FFFFFF6, 0x6FFFFFFD, 0x6FFFFFFF
 _FUNC, _GNU_IFUNC = 2, 10

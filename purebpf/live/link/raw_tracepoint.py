@@ -4,8 +4,8 @@ import errno
 
 from purebpf.errors import AttachTargetError
 from purebpf.host.kallsyms import read_kallsyms
-from purebpf.host.near import did_you_mean
 from purebpf.live.link.base import AttachableProgram, Link, on, refused, without_cookie
+from purebpf.near import did_you_mean
 from purebpf.syscall import calls
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import ProgramType

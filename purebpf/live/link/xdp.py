@@ -5,9 +5,9 @@ import socket
 from typing import Literal
 
 from purebpf.errors import AttachTargetError, NotSupported
-from purebpf.host.near import did_you_mean
 from purebpf.host.version import running_version
 from purebpf.live.link.base import AttachableProgram, Link, on, refused
+from purebpf.near import did_you_mean
 from purebpf.plan.target import encode_version
 from purebpf.syscall import calls
 from purebpf.syscall.fd import Fd

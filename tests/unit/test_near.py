@@ -2,7 +2,7 @@
 
 import time
 
-from purebpf.host.near import did_you_mean, near_names
+from purebpf.near import did_you_mean, near_names
 
 
 def test_the_nearest_name_comes_first():
