@@ -16,6 +16,7 @@ from purebpf.spec.model import MapSpec, ObjectSpec
 from purebpf.spec.programs import INSN_SIZE, FunctionIndex, MapPlaces, describe_functions, describe_programs
 
 _LICENSE_LIMIT: Final = 63
+_ET_REL: Final = 1
 
 
 def read_btf(elf: ElfFile) -> tuple[Btf | None, BtfExt | None]:
@@ -30,6 +31,7 @@ def read_btf(elf: ElfFile) -> tuple[Btf | None, BtfExt | None]:
 
 def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) -> ObjectSpec:
     """What the file says. `name` is the object's: it goes into the names of its data maps."""
+    _check_form(elf)
     index = FunctionIndex(elf)
     types: dict[str, SectionTypes] = {}
     if btf is not None:
@@ -66,6 +68,13 @@ def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) ->
         func_info_record_size=_record_size(ext, "func_info", 8),
         line_info_record_size=_record_size(ext, "line_info", 16),
     )
+
+
+def _check_form(elf: ElfFile) -> None:
+    if elf.type != _ET_REL:
+        raise SpecError(f"an ELF file of type {elf.type}, not a relocatable object: give the .o file", file=elf.name)
+    if not elf.symbols:
+        raise SpecError("it has no symbol table, so no program can be found: was it stripped too far?", file=elf.name)
 
 
 def _by_name(elf: ElfFile, maps: list[MapSpec]) -> dict[str, MapSpec]:
