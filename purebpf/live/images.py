@@ -6,16 +6,12 @@ which nothing reads or writes it.
 
 import mmap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from purebpf.host.permissions import kernel_error
 from purebpf.spec.data import F_MMAPABLE
 from purebpf.spec.model import MapSpec
 from purebpf.syscall import calls, objects
 from purebpf.syscall.fd import Fd
-
-if TYPE_CHECKING:
-    from purebpf.live.variables import DataImage
 
 _KEY = bytes(4)
 
@@ -47,11 +43,11 @@ class MappedImage:
 
     def close(self) -> None:
         """Unmap the memory; ValueError for whoever uses it afterwards."""
-        self._view.release()
         try:
+            self._view.release()
             self._memory.close()
         except BufferError:
-            # A variable's own view still exists; the memory goes when the last view does.
+            # Someone still looks at the memory, which goes when the last view does.
             return
 
 
@@ -93,12 +89,17 @@ class SyscallImage:
         self._open = False
 
 
-def open_images(maps: Mapping[str, MapSpec], fds: Mapping[str, Fd]) -> "dict[str, DataImage]":
-    """An image of each data map that was created."""
-    images: dict[str, DataImage] = {}
-    for name, fd in fds.items():
-        spec = maps[name]
-        flags = objects.map_info(fd.number).map_flags
-        kind = MappedImage if flags & F_MMAPABLE else SyscallImage
-        images[name] = kind(name, fd, spec.value_size, writable=not spec.frozen)
+def open_images(maps: Mapping[str, MapSpec], fds: Mapping[str, Fd]) -> dict[str, MappedImage | SyscallImage]:
+    """An image of each data map that was created; the caller closes them."""
+    images: dict[str, MappedImage | SyscallImage] = {}
+    try:
+        for name, fd in fds.items():
+            spec = maps[name]
+            flags = objects.map_info(fd.number).map_flags
+            kind = MappedImage if flags & F_MMAPABLE else SyscallImage
+            images[name] = kind(name, fd, spec.value_size, writable=not spec.frozen)
+    except BaseException:
+        for image in images.values():
+            image.close()
+        raise
     return images

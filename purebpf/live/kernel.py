@@ -168,11 +168,17 @@ class RunningKernel:
 
     def open_pinned(self, path: str) -> Handle | None:
         try:
-            return Fd(objects.obj_get(path.encode()), f"map pinned at {path}")
+            found = Fd(objects.obj_get(path.encode()), f"map pinned at {path}")
         except FileNotFoundError:
             return None
         except OSError as error:
             raise kernel_error("open pinned map", path, error) from error
+        kind = _kind_of(found)
+        if kind != "map":
+            found.close()
+            reason = f"what is pinned there is no map, but a {kind}"
+            raise KernelError("open pinned map", path, errno.EINVAL, reason=reason)
+        return found
 
     def pin(self, path: str, handle: Handle) -> None:
         try:
@@ -191,8 +197,21 @@ class RunningKernel:
             raise kernel_error("unpin map", path, error) from error
 
     def map_facts(self, handle: Handle) -> MapFacts:
-        info = objects.map_info(handle.number)
+        try:
+            info = objects.map_info(handle.number)
+        except OSError as error:
+            raise kernel_error("get info of map", "", error) from error
         return MapFacts(info.type, info.key_size, info.value_size, info.max_entries, info.map_flags, info.map_extra)
+
+
+def _kind_of(found: Fd) -> str:
+    """'map', 'prog' or 'link'; without /proc what was asked for is believed."""
+    from os import readlink
+
+    try:
+        return readlink(f"/proc/self/fd/{found.number}").removeprefix("anon_inode:").strip("[]").removeprefix("bpf-")
+    except OSError:
+        return "map"
 
 
 def _refusal(step: LoadProgram, error: OSError, log: str, line_of: LineOf) -> KernelError:

@@ -11,8 +11,9 @@ import errno
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 from purebpf.btf import Btf, InfoSection, line_infos
 from purebpf.errors import KernelError, NotPermitted
@@ -29,7 +30,11 @@ from purebpf.plan.steps import (
     SetValue,
     Step,
 )
+from purebpf.spec.data import F_RDONLY_PROG
 from purebpf.uapi import MapType
+
+# The kernel adds BPF_F_RDONLY_PROG to these: it says nothing of the declaration.
+_READ_ONLY_BY_KIND: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 
 
 @dataclass(slots=True)
@@ -134,6 +139,8 @@ class _Loading:
     def _checked(self, step: CreateMap, found: Handle) -> Handle:
         """The pinned map, if it is like the declared one."""
         actual = self.kernel.map_facts(found)
+        if step.type in _READ_ONLY_BY_KIND:
+            actual = replace(actual, flags=actual.flags & ~F_RDONLY_PROG | step.flags & F_RDONLY_PROG)
         declared = MapFacts(
             int(step.type), step.key_size, step.value_size, step.max_entries, step.flags, step.map_extra
         )

@@ -23,6 +23,7 @@ from purebpf.uapi import MapType
 from purebpf.units import VOID
 
 if TYPE_CHECKING:
+    from purebpf.live.images import MappedImage, SyscallImage
     from purebpf.live.maps import Map
     from purebpf.live.variables import Variables
 
@@ -72,6 +73,7 @@ class BpfObject:
         self._loaded = loaded
         self._closed = False
         self._variables: Variables | None = None
+        self._images: dict[str, MappedImage | SyscallImage] = {}
         # Any, not Map: what one can do with it (a mapping, a source of events) is known by its kind, at run time.
         self.maps: Mapping[str, Any] = _Lazy("map", loaded.maps, self._open_map)
         self.programs: Mapping[str, Program] = _Lazy("program", loaded.programs, self._open_program)
@@ -97,7 +99,10 @@ class BpfObject:
         from purebpf.live.maps import open_map
 
         map_spec = self.spec.maps[name]
-        if map_spec.type == MapType.RINGBUF:
+        if map_spec.origin is MapOrigin.DATA:
+            # The type of a data section is no type of a value; its variables have theirs.
+            map_spec = replace(map_spec, value_type=VOID)
+        elif map_spec.type == MapType.RINGBUF:
             # The map has no value type of its own: the kernel refuses one.
             map_spec = replace(map_spec, value_type=record_type(self.spec, name) or VOID)
         return open_map(_fd(self._loaded.maps[name]), map_spec, self.spec.btf, cpus=len(possible_cpus()))
@@ -111,8 +116,8 @@ class BpfObject:
 
             data = {name: m for name, m in self.spec.maps.items() if m.origin is MapOrigin.DATA}
             handles = {name: _fd(self._loaded.maps[name]) for name in data if name in self._loaded.maps}
-            images = open_images(data, handles)
-            self._variables = Variables(self.spec.variables, self.spec.btf, images)
+            self._images = open_images(data, handles)
+            self._variables = Variables(self.spec.variables, self.spec.btf, self._images)
         return self._variables
 
     def attach(self, *names: str, **options: Any) -> Links:
@@ -156,6 +161,8 @@ class BpfObject:
         finally:
             if self._variables is not None:
                 self._variables.close()
+            for image in self._images.values():
+                image.close()
             for item in _made(self.maps):
                 item.close()
             self._loaded.close()
