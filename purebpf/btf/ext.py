@@ -6,7 +6,7 @@ stands behind the known fields is kept; shorter ones are refused. The byte order
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from struct import Struct as Format
 from types import MappingProxyType
@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from purebpf.btf.reader import MAGIC, VERSION, Btf
 from purebpf.errors import BtfError
+from purebpf.frozen import frozen
 from purebpf.units import ByteOffset, ByteOrder, TypeId
 
 HEADER_SIZE = 24
@@ -51,7 +52,7 @@ class CoreKind(IntEnum):
 _CORE_KINDS: dict[int, CoreKind] = {kind.value: kind for kind in CoreKind}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CoreRelocation:
     """One CO-RE record: `access` is the path into local type `type` ("0:1:2")."""
 
@@ -61,7 +62,7 @@ class CoreRelocation:
     kind: CoreKind
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InfoSection:
     """The records of one ELF section, as they stand in the file, each `record_size` bytes."""
 
@@ -72,7 +73,7 @@ class InfoSection:
         return len(self.records) // self.record_size
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LineInfo:
     """Where an instruction comes from; `text` is the source line, `insn_offset` as it stands in the record."""
 
@@ -83,7 +84,7 @@ class LineInfo:
     column: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BtfExt:
     """Function, line and CO-RE records, keyed by the name of the ELF section they speak of."""
 

@@ -5,9 +5,9 @@ BTF is no cyclic object. `match` on these classes instead of comparing kind numb
 name "".
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 
+from purebpf.frozen import frozen
 from purebpf.units import BitOffset, TypeId
 
 
@@ -44,14 +44,14 @@ class Linkage(IntEnum):
     EXTERN = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Void:
     """Type 0."""
 
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Int:
     """An integer of `size` bytes of which `bits` from `bit_offset` count (old-style bitfields)."""
 
@@ -64,7 +64,7 @@ class Int:
     boolean: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pointer:
     """A pointer to `target`."""
 
@@ -72,7 +72,7 @@ class Pointer:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Array:
     """`count` elements; `index` is the type of the index, of no consequence."""
 
@@ -82,7 +82,7 @@ class Array:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Member:
     """A member; `bitfield_size` is 0 unless the struct's kind_flag says otherwise."""
 
@@ -92,7 +92,7 @@ class Member:
     bitfield_size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Struct:
     """A struct; `kind_flag` tells which encoding its members' offsets have in the file."""
 
@@ -102,7 +102,7 @@ class Struct:
     kind_flag: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Union:
     """A union; otherwise as `Struct`."""
 
@@ -112,7 +112,7 @@ class Union:
     kind_flag: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Enumerator:
     """One name and value of an enum."""
 
@@ -120,7 +120,7 @@ class Enumerator:
     value: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Enum:
     """ENUM and ENUM64 (`wide`); values are signed or not as `signed` says."""
 
@@ -131,7 +131,7 @@ class Enum:
     wide: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forward:
     """A struct or union that is declared and not defined."""
 
@@ -139,7 +139,7 @@ class Forward:
     is_union: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Typedef:
     """Another name for `type`."""
 
@@ -147,7 +147,7 @@ class Typedef:
     type: TypeId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Volatile:
     """`volatile` before `type`."""
 
@@ -155,7 +155,7 @@ class Volatile:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Const:
     """`const` before `type`."""
 
@@ -163,7 +163,7 @@ class Const:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Restrict:
     """`restrict` behind a pointer."""
 
@@ -171,7 +171,7 @@ class Restrict:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Function:
     """A FUNC; `type` is its FUNC_PROTO."""
 
@@ -180,7 +180,7 @@ class Function:
     linkage: int = Linkage.STATIC
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """A parameter; the last one of a variadic function has no name and type 0."""
 
@@ -188,14 +188,14 @@ class Parameter:
     type: TypeId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FunctionProto:
     return_type: TypeId
     parameters: tuple[Parameter, ...]
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Variable:
     """A global variable."""
 
@@ -204,7 +204,7 @@ class Variable:
     linkage: int = Linkage.STATIC
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionVariable:
     """Where one VAR lies in its DATASEC."""
 
@@ -213,7 +213,7 @@ class SectionVariable:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DataSection:
     """An ELF section of variables; `size` is 0 where the compiler left it to the linker."""
 
@@ -222,7 +222,7 @@ class DataSection:
     variables: tuple[SectionVariable, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Float:
     """A floating-point number."""
 
@@ -230,7 +230,7 @@ class Float:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeclTag:
     """An attribute of a declaration; `component` is a member's or parameter's index, -1 the whole."""
 
@@ -240,7 +240,7 @@ class DeclTag:
     kind_flag: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TypeTag:
     """An attribute of a type; `kind_flag` marks one that is no BTF type tag but any attribute."""
 
@@ -249,7 +249,7 @@ class TypeTag:
     kind_flag: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Unknown:
     """A kind this library does not know, skipped with the help of the kind-layout section."""
 

@@ -6,9 +6,10 @@ was read: following one never fails.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 
+from purebpf.frozen import frozen
 from purebpf.units import ByteOrder
 
 
@@ -65,7 +66,7 @@ SHN_ABS = 0xFFF1
 SHN_COMMON = 0xFFF2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """One section with its bytes (`data` is empty for NOBITS, whose `size` still counts)."""
 
@@ -88,7 +89,7 @@ class Section:
         return bool(self.flags & SHF_EXECINSTR)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Symbol:
     """One symbol; `section` is a section's index, or SHN_UNDEF, SHN_ABS, SHN_COMMON."""
 
@@ -102,7 +103,7 @@ class Symbol:
     section: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relocation:
     """One relocation; `addend` is None for REL, where it stands in the section's bytes."""
 
@@ -112,7 +113,7 @@ class Relocation:
     addend: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ElfFile:
     """A whole file. `relocations` is keyed by the index of the section they apply to."""
 

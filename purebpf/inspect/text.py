@@ -127,6 +127,8 @@ def adapted_lines(adapted: AdaptedCode) -> Iterator[str]:
 
 def linked_lines(programs: tuple[LinkedProgram, ...]) -> Iterator[str]:
     """Each program with the functions it was put together from."""
+    if not programs:
+        yield "no program is to be loaded"
     for program in programs:
         yield f"program '{program.name}': {len(program.code) // 8} instructions"
         for function in program.functions:

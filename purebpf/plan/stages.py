@@ -15,12 +15,12 @@ inspection. Both run the same functions on the same values.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from purebpf.btf import Btf, BtfExt
 from purebpf.elf import ElfFile, read_elf
 from purebpf.errors import BpfError
+from purebpf.frozen import frozen
 from purebpf.plan.build import DEFAULT_PIN_ROOT, build_plan
 from purebpf.plan.sanitize import sanitize
 from purebpf.plan.steps import LoadPlan
@@ -41,7 +41,7 @@ STAGES: Final = ("read", "describe", "core", "link", "externs", "sanitize", "pla
 """The names of the stages, in order; the last one needs a kernel."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FileRead:
     """Result of the stage `read`."""
 
@@ -50,7 +50,7 @@ class FileRead:
     ext: BtfExt | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StageResult:
     """What one stage made, or the error it ended in, and how long it took."""
 

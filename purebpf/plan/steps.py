@@ -7,16 +7,17 @@ program is loaded.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from purebpf.frozen import frozen
 from purebpf.relocate.model import MapSlot, PlacedFunction
 from purebpf.spec.model import ObjectSpec
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, TypeId
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadBtf:
     """Hand the object's types to the kernel; the object works without them, so a refusal is no failure."""
 
@@ -26,7 +27,7 @@ class LoadBtf:
         return f"load BTF of {len(self.data)} bytes"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CreateMap:
     """Create a map; `kernel_name` is what the kernel, and so bpftool, calls it.
 
@@ -62,7 +63,7 @@ class CreateMap:
         return f"create map '{self.name}' as '{self.kernel_name}': {kind}, {', '.join(parts)}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetValue:
     """Write an element before any program runs (the image of a data section)."""
 
@@ -74,7 +75,7 @@ class SetValue:
         return f"set value of map '{self.map}', key {self.key.hex()}: {len(self.value)} bytes"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetInnerMap:
     """Put a map into a slot of a map of maps."""
 
@@ -86,7 +87,7 @@ class SetInnerMap:
         return f"put map '{self.inner}' into slot {self.index} of map '{self.map}'"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FreezeMap:
     """Make a map read-only for user space, for good."""
 
@@ -96,7 +97,7 @@ class FreezeMap:
         return f"freeze map '{self.map}'"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadProgram:
     """Load a program. Its code is final but for the fds of the maps in `slots`."""
 
@@ -129,7 +130,7 @@ class LoadProgram:
         return f"load program '{self.name}': {', '.join(parts)}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BindMap:
     """Keep a map alive as long as a program that may not refer to it in its code."""
 
@@ -140,7 +141,7 @@ class BindMap:
         return f"bind map '{self.map}' to program '{self.program}'"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetProgram:
     """Put a program into a slot of a prog_array."""
 
@@ -155,7 +156,7 @@ class SetProgram:
 Step = LoadBtf | CreateMap | SetValue | SetInnerMap | FreezeMap | LoadProgram | BindMap | SetProgram
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoadPlan:
     """Everything that will be asked of the kernel, in order; `spec` is what it was made from."""
 

@@ -6,13 +6,14 @@ and two plans for the same target are equal byte for byte.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from purebpf.frozen import frozen
 from purebpf.spec.model import ExternCall, ExternValue, FunctionSpec
 from purebpf.units import InsnIndex
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapSlot:
     """An ldimm64 that takes the fd of `map`; `offset` is None for the map itself, else into its value."""
 
@@ -21,7 +22,7 @@ class MapSlot:
     offset: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PlacedFunction:
     """A function and where it begins in its program's code."""
 
@@ -30,14 +31,14 @@ class PlacedFunction:
     insn_count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AdaptedCode:
     """Result of the stage `core`: the functions whose accesses fit the target."""
 
     functions: Mapping[str, FunctionSpec]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkedProgram:
     """A program with its subprograms behind it and its calls resolved (stage `link`)."""
 

@@ -35,6 +35,7 @@ from purebpf.btf import (
 )
 from purebpf.elf import ElfFile, Section, SymbolType
 from purebpf.errors import SpecError
+from purebpf.frozen import frozen
 from purebpf.spec.model import MapOrigin, MapSpec, Pinning
 from purebpf.uapi import MapType
 from purebpf.units import VOID, TypeId
@@ -47,7 +48,7 @@ _U32_MAX: Final = 0xFFFF_FFFF
 _MAPS_OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeclaredMap:
     """A map and its place; `slots_at` is where its static `values` begin in the section."""
 

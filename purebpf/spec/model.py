@@ -6,11 +6,12 @@ Offsets inside a function's `code` are instruction indices relative to that func
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Any
 
 from purebpf.btf import Btf, CoreRelocation
+from purebpf.frozen import frozen
 from purebpf.spec.sections import SectionDefinition
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, ByteOrder, InsnIndex, TypeId
@@ -33,7 +34,7 @@ class MapOrigin(IntEnum):
     STRUCT_OPS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapSpec:
     """One map as declared. `max_entries` is as written: rounding and defaults are the plan's.
 
@@ -61,7 +62,7 @@ class MapSpec:
     section: str = ".maps"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapAddress:
     """ldimm64 of a map's fd."""
 
@@ -69,7 +70,7 @@ class MapAddress:
     map: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapValue:
     """ldimm64 of an address inside a map's only value (a global variable)."""
 
@@ -79,7 +80,7 @@ class MapValue:
     symbol: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubprogramCall:
     """A call of another function of the object."""
 
@@ -87,7 +88,7 @@ class SubprogramCall:
     function: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SubprogramAddress:
     """ldimm64 of another function's address (a callback)."""
 
@@ -95,7 +96,7 @@ class SubprogramAddress:
     function: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExternValue:
     """ldimm64 of a kconfig value or a kernel symbol's address."""
 
@@ -103,7 +104,7 @@ class ExternValue:
     extern: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExternCall:
     """A call of a kernel function (kfunc)."""
 
@@ -111,7 +112,7 @@ class ExternCall:
     extern: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CoreAccess:
     """An instruction that CO-RE adapts to the target's types."""
 
@@ -119,7 +120,7 @@ class CoreAccess:
     record: CoreRelocation
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnknownReference:
     """A relocation against something no loader can place; an error only if the program is loaded."""
 
@@ -140,7 +141,7 @@ Reference = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FunctionSpec:
     """One function of the object: an entry program or a subprogram.
 
@@ -165,7 +166,7 @@ class FunctionSpec:
         return len(self.code) // 8
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProgramSpec:
     """An entry point: a function in a section that SEC() named.
 
@@ -184,7 +185,7 @@ class ProgramSpec:
     definition: SectionDefinition | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VariableSpec:
     """A global variable: `size` bytes at `offset` of data map `map`; `type` is 0 without BTF."""
 
@@ -204,7 +205,7 @@ class ExternKind(IntEnum):
     KFUNC = 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ExternSpec:
     """An undefined symbol: a kconfig value, a kernel variable, or a kernel function."""
 
@@ -216,7 +217,7 @@ class ExternSpec:
     alignment: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ObjectSpec:
     """A whole object file. `programs` and `maps` stand in the file's order (libbpf's order)."""
 

@@ -13,7 +13,6 @@ Rules, as libbpf has them:
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final
 
@@ -29,6 +28,7 @@ from purebpf.elf import (
     SymbolVisibility,
 )
 from purebpf.errors import SpecError
+from purebpf.frozen import frozen
 from purebpf.spec.model import (
     CoreAccess,
     ExternCall,
@@ -60,7 +60,7 @@ _WEAK: Final = SymbolBinding.WEAK
 _HIDDEN: Final = (SymbolVisibility.HIDDEN, SymbolVisibility.INTERNAL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapPlaces:
     """Where maps lie in the file, to find the one a symbol means.
 
@@ -72,7 +72,7 @@ class MapPlaces:
     declaring_sections: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Extent:
     """A function's place: `count` instructions from `start` of section `section`."""
 

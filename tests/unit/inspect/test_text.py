@@ -1,0 +1,111 @@
+"""Stages as lines of text."""
+
+from pathlib import Path
+
+import pytest
+
+from purebpf.inspect import plan_lines, spec_lines, stage_lines
+from purebpf.inspect.text import map_line, reference_text
+from purebpf.plan.stages import STAGES, StageResult, trace
+from purebpf.plan.target import Target
+from purebpf.spec import (
+    ExternCall,
+    ExternValue,
+    MapAddress,
+    MapSpec,
+    MapValue,
+    Reference,
+    SubprogramAddress,
+    SubprogramCall,
+    UnknownReference,
+)
+from purebpf.uapi import MapType
+from purebpf.units import InsnIndex
+from tests.writers import ObjectWriter
+
+BUILT = Path(__file__).parents[3] / "bpf" / "built"
+TARGET = Target("6.12", "6.12.0", 0x060C00, "little")
+EXIT = b"\x95" + bytes(7)
+AT = InsnIndex(1)
+
+
+def results(name: str) -> dict[str, StageResult]:
+    return {result.stage: result for result in trace(BUILT / f"{name}.bpf.o", TARGET)}
+
+
+def lines(name: str, stage: str) -> list[str]:
+    return list(stage_lines(results(name)[stage]))
+
+
+@pytest.mark.parametrize("path", sorted(BUILT.glob("*.bpf.o")), ids=lambda path: path.name)
+def test_every_stage_of_every_object_has_lines(path: Path) -> None:
+    for result in trace(path, TARGET):
+        assert list(stage_lines(result)), result.stage
+
+
+def test_reading_names_sections_and_types() -> None:
+    found = lines("minimal", "read")
+    assert found[0].startswith("ELF64, little-endian, machine 247, ")
+    assert any("'tp/syscalls/sys_enter_write': progbits, " in line and " relocations" in line for line in found)
+    assert any(line.startswith("BTF: ") for line in found)
+    assert any(line.startswith("BTF.ext: records for 1 sections, 0 CO-RE relocations") for line in found)
+
+
+def test_describing_names_programs_maps_variables_and_each_relocation() -> None:
+    found = lines("minimal", "describe")
+    assert found[0] == "object 'minimal': little-endian, license 'Dual MIT/GPL'"
+    assert any(line.startswith("map '.bss': array, key 4, value ") for line in found)
+    assert any("from data section '.rodata'" in line for line in found)
+    spec = results("minimal")["describe"].value
+    for function in spec.functions.values():
+        assert sum(line.startswith(f"  {function.name}+") for line in found) == len(function.references)
+    assert found == list(spec_lines(spec))
+
+
+def test_linking_names_the_functions_of_a_program_in_order() -> None:
+    found = lines("subprogs", "link")
+    at = next(i for i, line in enumerate(found) if line.startswith("program 'calls_nested': "))
+    names = [line.split()[1] for line in found[at + 1 : at + 8]]
+    assert names[:4] == ["calls_nested", "global_middle", "middle", "leaf"]
+
+
+def test_planning_prints_the_steps() -> None:
+    result = results("minimal")["plan"]
+    assert lines("minimal", "plan") == list(plan_lines(result.value)) == str(result.value).splitlines()
+
+
+def test_the_stages_between_count_what_they_did() -> None:
+    assert lines("subprogs", "core")[0].endswith("functions, no access had to be changed")
+    assert lines("subprogs", "externs") == ["0 externs to resolve"]
+    assert lines("subprogs", "sanitize")[0].endswith(" bytes of BTF")
+    assert list(stage_lines(StageResult("sanitize", None, 0.0))) == ["no BTF for this kernel"]
+    assert set(results("subprogs")) == set(STAGES[:-1])
+
+
+def test_an_error_is_told_in_its_own_words() -> None:
+    data = ObjectWriter().function("entry", EXIT, section="own").build()
+    *_, last = trace(data, TARGET)
+    assert list(stage_lines(last)) == str(last.error).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [
+        (MapAddress(AT, "m"), "map 'm'"),
+        (MapValue(AT, ".bss", 8, "v"), "value of map '.bss' at 0x8 (v)"),
+        (MapValue(AT, ".bss", 8), "value of map '.bss' at 0x8"),
+        (SubprogramCall(AT, "f"), "call of subprogram 'f'"),
+        (SubprogramAddress(AT, "f"), "address of subprogram 'f'"),
+        (ExternValue(AT, "x"), "value of extern 'x'"),
+        (ExternCall(AT, "x"), "call of extern 'x'"),
+        (UnknownReference(AT, "s", "gone"), "'s', which cannot be placed: gone"),
+    ],
+)
+def test_a_reference_is_told_in_words(reference: Reference, text: str) -> None:
+    assert reference_text(reference) == text
+
+
+def test_a_map_of_no_name_and_slots() -> None:
+    spec = MapSpec("m", 99, 4, 4, 2, flags=1, slots=((1, "a"),))
+    assert map_line(spec) == "map 'm': type 99, key 4, value 4, max_entries 2, flags 0x1, [1] = a"
+    assert map_line(MapSpec("m", MapType.HASH, 4, 8, 1)) == "map 'm': hash, key 4, value 8, max_entries 1"

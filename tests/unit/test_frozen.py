@@ -1,0 +1,101 @@
+"""frozen: to its users a frozen dataclass with slots, whatever way it is filled."""
+
+import copy
+import inspect
+import pickle
+from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+
+import pytest
+
+from purebpf.frozen import frozen
+
+
+@frozen
+class Point:
+    x: int
+    y: int = 2
+    tags: tuple[str, ...] = field(default=(), repr=False)
+    notes: list[str] = field(default_factory=list)
+    total: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "total", self.x + self.y)
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    x: int
+    y: int = 2
+    tags: tuple[str, ...] = field(default=(), repr=False)
+    notes: list[str] = field(default_factory=list)
+
+
+def test_fields_and_defaults_are_those_of_a_dataclass() -> None:
+    point, plain = Point(1), Plain(1)
+    assert [getattr(point, item.name) for item in fields(plain)] == [1, 2, (), []]
+    assert point.total == 3
+    assert Point(1).notes is not point.notes
+    assert type(point) is Point
+    assert not hasattr(point, "__dict__")
+
+
+def test_it_is_compared_printed_and_hashed_by_its_fields() -> None:
+    assert Point(1) == Point(x=1, y=2)
+    assert Point(1) != Point(2)
+    assert repr(Point(1, tags=("a",))) == "Point(x=1, y=2, notes=[], total=3)"
+    assert hash(Point(1, notes=())) == hash(Point(1, notes=()))  # type: ignore[arg-type]
+
+
+def test_no_field_can_be_set_or_deleted_or_added() -> None:
+    point = Point(1)
+    for name in ("x", "other"):
+        with pytest.raises((FrozenInstanceError, TypeError)):
+            setattr(point, name, 5)
+    with pytest.raises(FrozenInstanceError):
+        del point.x
+    assert point == Point(1)
+
+
+def test_a_call_that_does_not_fit_names_the_class() -> None:
+    with pytest.raises(TypeError, match=r"Point\.__init__\(\) missing 1 required positional argument: 'x'"):
+        Point()  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="unexpected keyword argument 'z'"):
+        Point(1, z=2)  # type: ignore[call-arg]
+
+
+def test_its_signature_says_what_a_dataclass_says() -> None:
+    ours, theirs = (inspect.signature(cls).parameters for cls in (Point, Plain))
+    assert list(ours) == list(theirs)
+    for name in ("x", "y", "tags"):
+        assert ours[name] == theirs[name]
+
+
+def test_it_can_be_replaced_copied_and_pickled() -> None:
+    point = Point(1, tags=("a",))
+    assert replace(point, x=5) == Point(5, tags=("a",))
+    assert copy.deepcopy(point) == point
+    assert pickle.loads(pickle.dumps(point)) == point
+
+
+def test_it_is_matched_by_position_and_by_name() -> None:
+    match Point(1, 4):
+        case Point(x, y=4):
+            assert x == 1
+        case _:
+            pytest.fail("no match")
+
+
+def test_nothing_is_derived_from_it() -> None:
+    with pytest.raises(TypeError, match="Deeper: a frozen class cannot be derived from"):
+
+        class Deeper(Point):
+            pass
+
+
+def test_a_required_field_behind_an_optional_one_is_refused() -> None:
+    with pytest.raises((TypeError, SyntaxError), match="non-default argument"):
+
+        @frozen
+        class Wrong:
+            x: int = 1
+            y: int  # type: ignore[misc]
