@@ -12,7 +12,7 @@ from purebpf.cli.values import printable
 from purebpf.errors import BpfError
 from purebpf.inspect import stage_data, stage_lines
 from purebpf.plan.stages import STAGES, StageResult, trace
-from purebpf.plan.target import Target
+from purebpf.plan.target import Feature, Target
 
 
 def stages(arguments: argparse.Namespace) -> int:
@@ -58,15 +58,17 @@ def _target(arguments: argparse.Namespace) -> Target:
 
 
 def describable_target() -> Target:
-    """The running kernel; where it may not be probed, the same with every feature taken to be there."""
+    """The running kernel; a feature that this process may not probe for is taken to be there."""
     from dataclasses import replace
 
     from purebpf.host.target import running_target
-    from purebpf.plan.target import Feature
 
     target = running_target()
-    try:
-        target.supports(Feature.PROG_NAME)
-    except BpfError:
-        return replace(target, features={})
-    return target
+
+    def found_or_assumed(feature: Feature) -> bool:
+        try:
+            return target.supports(feature)
+        except BpfError:
+            return True
+
+    return replace(target, features=found_or_assumed)
