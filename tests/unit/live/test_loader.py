@@ -90,7 +90,9 @@ def test_a_kernel_that_refuses_the_types_gets_maps_and_programs_without() -> Non
 def test_a_map_whose_type_ids_are_refused_is_made_without(caplog: pytest.LogCaptureFixture) -> None:
     plan = plan_of("execs")
     wrong = tuple(
-        replace(step, value_type=TypeId(step.value_type + 1)) if isinstance(step, CreateMap) and step.value_type else step
+        replace(step, value_type=TypeId(step.value_type + 1))
+        if isinstance(step, CreateMap) and step.value_type
+        else step
         for step in plan.steps
     )
     kernel = FakeKernel()
