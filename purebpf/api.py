@@ -21,7 +21,7 @@ from purebpf.spec.model import ObjectSpec
 if TYPE_CHECKING:
     from purebpf.live.kernel import Kernel
     from purebpf.live.links import Links
-    from purebpf.plan.stages import Source
+    from purebpf.plan.stages import FileRead, Source
 
 
 class Attached(NamedTuple):
@@ -48,12 +48,13 @@ def open(source: "Source", *, name: str | None = None) -> ObjectSpec:  # noqa: A
     `source` is a path, the bytes, or an open binary file. `name` is the object's name, of which data maps get
     theirs; by default the file's name up to its first dot. Raises `ObjectFileError`.
     """
-    spec = open_object(source, name=name)
+    seen: list[FileRead] = []
+    spec = open_object(source, name=name, see=seen.append)
     log = logger_of(spec)
     if log.isEnabledFor(logging.DEBUG):
-        from purebpf.inspect import spec_lines
+        from purebpf.inspect import read_lines, spec_lines
 
-        for line in spec_lines(spec):
+        for line in (*read_lines(seen[0]), *spec_lines(spec)):
             log.debug("%s", line)
     return spec
 

@@ -60,12 +60,17 @@ class StageResult:
     error: BpfError | None = None
 
 
-def open_object(source: "Source", *, name: str | None = None) -> ObjectSpec:
+def open_object(
+    source: "Source", *, name: str | None = None, see: Callable[[FileRead], object] | None = None
+) -> ObjectSpec:
     """Read and describe an object file: stages `read` and `describe`.
 
     `name` becomes the prefix of the names of its data maps; the default is the file's name up to its first dot.
+    `see` is shown what was read, which is not kept.
     """
     read = _read(source, name)
+    if see is not None:
+        see(read)
     return _describe(read, name)
 
 
