@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import field
 
 from purebpf.frozen import frozen
+from purebpf.relocate.resolve import Decision
 from purebpf.spec.model import ExternCall, ExternValue, FunctionSpec
 from purebpf.units import InsnIndex
 
@@ -32,10 +33,23 @@ class PlacedFunction:
 
 
 @frozen
+class Fixup:
+    """A CO-RE record carried out on instruction `insn` of its function, or the instruction poisoned."""
+
+    insn: InsnIndex
+    decision: Decision
+    poisoned: bool = False
+
+
+@frozen
 class AdaptedCode:
-    """Result of the stage `core`: the functions whose accesses fit the target."""
+    """Result of the stage `core`: the functions whose accesses fit the target.
+
+    `fixups` are what was decided for each, by function, in the order of the code.
+    """
 
     functions: Mapping[str, FunctionSpec]
+    fixups: Mapping[str, tuple[Fixup, ...]] = field(default_factory=dict)
 
 
 @frozen

@@ -1,0 +1,233 @@
+"""What a CO-RE record asks for, and where a target type has the same.
+
+The compiler writes a path of indices into the local type ("0:5:1": of the object pointed to, member 5, of that
+member 1). Indices mean nothing on another kernel, so the path becomes an `Access`: the names and array elements
+that the C code wrote, without the anonymous structs and unions in between. `locate` walks a target type by these
+names, and the result is an `Access` again, with the target's offsets, or the part that has no counterpart.
+
+Rules, as libbpf has them: member names must be equal, and the types of the members compatible (`compat`); the
+first member of that name counts, depth first through anonymous structs and unions; an array element must lie
+inside the target's array, unless that is a flexible one (of no elements, last in its struct). A path has 64 parts
+at the most.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple, NoReturn
+
+from purebpf.btf import Array, Btf, BtfError, CoreKind, CoreRelocation, Enum, Kind, Struct, Union, resolve, size_of
+from purebpf.btf.members import COMPOUND, member_at, member_count
+from purebpf.errors import RelocationError
+from purebpf.frozen import frozen
+from purebpf.relocate.compat import essential_name, fields_compatible
+from purebpf.units import TypeId
+
+LONGEST: Final = 64
+"""Parts of a path, anonymous members included (BPF_CORE_SPEC_MAX_LEN)."""
+
+# The kernel's own limit (BTF_MAX_VLEN), here for a type and its anonymous members together.
+_MOST_MEMBERS: Final = 0xFFFF
+_LARGEST_INDEX: Final = 0x7FFFFFFF
+_ENUMS: Final = (Kind.ENUM, Kind.ENUM64)
+
+FIELD_KINDS: Final = frozenset(
+    (
+        CoreKind.FIELD_BYTE_OFFSET,
+        CoreKind.FIELD_BYTE_SIZE,
+        CoreKind.FIELD_EXISTS,
+        CoreKind.FIELD_SIGNED,
+        CoreKind.FIELD_LSHIFT_U64,
+        CoreKind.FIELD_RSHIFT_U64,
+    )
+)
+ENUM_KINDS: Final = frozenset((CoreKind.ENUMVAL_EXISTS, CoreKind.ENUMVAL_VALUE))
+
+
+@frozen
+class Part:
+    """A step of a path: member or enumerator `name`, number `index` of type `type`.
+
+    Without a name it is element `index` of an array of `type`; the first part of a field's path is that too.
+    """
+
+    type: TypeId
+    index: int
+    name: str | None = None
+
+
+@frozen
+class Access:
+    """A type (no parts), an enumerator (one) or a field, which begins at `bit_offset` of the root type."""
+
+    root: TypeId
+    parts: tuple[Part, ...] = ()
+    bit_offset: int = 0
+
+    def text(self, root: str) -> str:
+        """The path as in C, for the root's name: 'task_struct.thread.sp[3]'."""
+        words = [root]
+        for position, part in enumerate(self.parts):
+            if part.name is not None:
+                words.append(f".{part.name}")
+            elif position or part.index:
+                words.append(f"[{part.index}]")
+        return "".join(words)
+
+
+def parse_access(btf: Btf, record: CoreRelocation) -> Access:
+    """The access that a record of the object with types `btf` asks for; RelocationError if it makes no sense."""
+    if record.kind in FIELD_KINDS:
+        return _parse_field(btf, record)
+    indices = _indices(btf, record)
+    if len(indices) > 1:
+        _refuse(btf, record, "leads into something that has no parts")
+    if record.kind not in ENUM_KINDS:
+        if indices[0]:
+            _refuse(btf, record, "leads into something that has no parts")
+        return Access(record.type)
+    enum_id = resolve(btf, record.type)
+    enum = btf[enum_id]
+    if not isinstance(enum, Enum) or indices[0] >= len(enum.enumerators):
+        _refuse(btf, record, "names no enumerator")
+    return Access(record.type, (Part(enum_id, indices[0], enum.enumerators[indices[0]].name),))
+
+
+def _parse_field(btf: Btf, record: CoreRelocation) -> Access:
+    first, *rest = _indices(btf, record)
+    at = resolve(btf, record.type)
+    parts = [Part(at, first)]
+    bit_offset = first * size_of(btf, at) * 8
+    for index in rest:
+        at = resolve(btf, at)
+        kind = btf.kind(at)
+        if kind in COMPOUND:
+            if index >= member_count(btf, at):
+                _refuse(btf, record, f"asks for member {index} of {member_count(btf, at)}")
+            member = member_at(btf, at, index)
+            bit_offset += member.bit_offset
+            if member.name:
+                parts.append(Part(at, index, member.name))
+            at = member.type
+        elif kind == Kind.ARRAY:
+            array = btf[at]
+            assert isinstance(array, Array)
+            if index >= array.count and not _is_flexible(btf, parts[-1], array):
+                _refuse(btf, record, f"asks for element {index} of {array.count}")
+            at = resolve(btf, array.element)
+            parts.append(Part(at, index))
+            bit_offset += index * size_of(btf, at) * 8
+        else:
+            _refuse(btf, record, "leads into something that has no parts")
+    return Access(record.type, tuple(parts), bit_offset)
+
+
+def _indices(btf: Btf, record: CoreRelocation) -> list[int]:
+    words = record.access.split(":", LONGEST)
+    if len(words) > LONGEST:
+        _refuse(btf, record, f"has more than {LONGEST} parts")
+    if not all(word.isascii() and word.isdigit() and len(word) <= 10 for word in words):
+        _refuse(btf, record, "is not made of numbers")
+    indices = [int(word) for word in words]
+    if max(indices) > _LARGEST_INDEX:
+        _refuse(btf, record, "has a number that is too large")
+    return indices
+
+
+def _refuse(btf: Btf, record: CoreRelocation, reason: str) -> NoReturn:
+    root = btf.name_of(record.type) or "an unnamed type"
+    path = record.access if len(record.access) <= 80 else record.access[:80] + "..."
+    raise RelocationError(f"the path '{path}' into '{root}' of a CO-RE record {reason}")
+
+
+def _is_flexible(btf: Btf, holder: Part, array: Array) -> bool:
+    return holder.name is not None and not array.count and holder.index == member_count(btf, holder.type) - 1
+
+
+@frozen
+class Place:
+    """Where a struct or union has a member: number `index` of `owner`, itself or an anonymous member's type.
+
+    `bit_offset` counts from the beginning of the outer type.
+    """
+
+    owner: TypeId
+    index: int
+    bit_offset: int
+    type: TypeId
+
+
+PlacesOf = Callable[[Btf, TypeId], Mapping[str, Place]]
+"""`places_of`, or what remembers its answers."""
+
+
+def places_of(btf: Btf, type_id: TypeId) -> dict[str, Place]:
+    """Every named member of a struct or union, those of its anonymous members included.
+
+    C allows a name once. A type that stands in it twice (damage) adds nothing the second time, which bounds the
+    walk whatever the nesting.
+    """
+    places: dict[str, Place] = {}
+    seen: set[int] = set()
+    members_left = _MOST_MEMBERS
+    waiting: list[tuple[TypeId, int]] = [(type_id, 0)]
+    while waiting:
+        at, shift = waiting.pop()
+        compound = btf[at]
+        if at in seen or not isinstance(compound, Struct | Union):
+            continue
+        seen.add(at)
+        members_left -= len(compound.members)
+        if members_left < 0:
+            reason = f"type {type_id} '{btf.name_of(type_id)}' has more than {_MOST_MEMBERS} members"
+            raise BtfError(reason, file=btf.name, section=".BTF")
+        for index, member in enumerate(compound.members):
+            if member.name:
+                places.setdefault(member.name, Place(at, index, shift + member.bit_offset, member.type))
+            else:
+                waiting.append((resolve(btf, member.type), shift + member.bit_offset))
+    return places
+
+
+class Mismatch(NamedTuple):
+    """Part number `position` of a path has no counterpart in target type `type`, to which the parts before it led."""
+
+    position: int
+    type: TypeId
+
+
+def locate(local: Btf, access: Access, target: Btf, root: TypeId, places: PlacesOf = places_of) -> Access | Mismatch:
+    """The field or enumerator of target type `root` that local `access` means, or what stands in the way."""
+    if access.parts and local.kind(access.parts[0].type) in _ENUMS and access.parts[0].name is not None:
+        return _locate_enumerator(access, target, root)
+    at, bit_offset = root, 0
+    parts: list[Part] = []
+    for position, part in enumerate(access.parts):
+        at = resolve(target, at)
+        if part.name is not None:
+            place = places(target, at).get(part.name) if target.kind(at) in COMPOUND else None
+            wanted = member_at(local, part.type, part.index).type
+            if place is None or not fields_compatible(local, wanted, target, place.type):
+                return Mismatch(position, at)
+            parts.append(Part(place.owner, place.index, part.name))
+            bit_offset += place.bit_offset
+            at = place.type
+            continue
+        if position:
+            array = target[at]
+            if not isinstance(array, Array):
+                return Mismatch(position, at)
+            if part.index >= array.count and not _is_flexible(target, parts[-1], array):
+                return Mismatch(position, at)
+            at = resolve(target, array.element)
+        parts.append(Part(at, part.index))
+        bit_offset += part.index * size_of(target, at) * 8
+    return Access(root, tuple(parts), bit_offset)
+
+
+def _locate_enumerator(access: Access, target: Btf, root: TypeId) -> Access | Mismatch:
+    at = resolve(target, root)
+    enum = target[at]
+    wanted = essential_name(access.parts[0].name or "")
+    for index, enumerator in enumerate(enum.enumerators if isinstance(enum, Enum) else ()):
+        if essential_name(enumerator.name) == wanted:
+            return Access(root, (Part(at, index, enumerator.name),))
+    return Mismatch(0, at)

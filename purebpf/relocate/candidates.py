@@ -1,0 +1,103 @@
+"""The target's types that a local type may stand for, and what is remembered of a target.
+
+A candidate is a type of the same kind (ENUM and ENUM64 are one) and the same essential name: `task_struct` and
+`task_struct___v2` of the program both look for `task_struct`, and for any flavour of it that the kernel's own types
+have. The kernel itself is looked at first; a module's types only if the kernel has no candidate.
+
+What was found out about a target's types is kept as long as they are (the running kernel's: as long as the process),
+so that the second object that asks for `task_struct.pid` pays for a look into a dict.
+"""
+
+from dataclasses import dataclass, field
+from typing import Protocol
+from weakref import WeakKeyDictionary
+
+from purebpf.btf import Btf
+from purebpf.frozen import frozen
+from purebpf.relocate.access import Place, places_of
+from purebpf.relocate.compat import essential_name, kinds_compatible
+from purebpf.units import TypeId
+
+
+class KernelTypes(Protocol):
+    """What CO-RE needs of a target; `purebpf.plan.Target` has it. The types may be slow to read, so only what has
+    to be looked for asks for them.
+    """
+
+    @property
+    def name(self) -> str:
+        """What messages call the kernel."""
+
+    @property
+    def btf(self) -> Btf | None:
+        """The kernel's own types, None where it has none."""
+
+
+@frozen
+class Candidate:
+    """A type of a kernel or of a module."""
+
+    btf: Btf = field(repr=False, compare=False)
+    type: TypeId
+
+
+@dataclass(slots=True)
+class _Known:
+    """What was found out about one BTF."""
+
+    flavours: dict[str, list[str]] | None = None
+    named: dict[tuple[str, int], tuple[TypeId, ...]] = field(default_factory=dict)
+    places: dict[TypeId, dict[str, Place]] = field(default_factory=dict)
+
+
+_KNOWN: "WeakKeyDictionary[Btf, _Known]" = WeakKeyDictionary()
+
+
+def candidates(kernel: Btf, name: str, kind: int) -> tuple[Candidate, ...]:
+    """The types that a local type of that name and kind may stand for, in the order of their ids.
+
+    This is the place where modules join: their own types, asked for only when the kernel gave nothing.
+    """
+    return tuple([Candidate(kernel, type_id) for type_id in _own_candidates(kernel, essential_name(name), kind)])
+
+
+def _own_candidates(btf: Btf, essential: str, kind: int) -> tuple[TypeId, ...]:
+    known = _known(btf)
+    found = known.named.get((essential, kind))
+    if found is None:
+        if known.flavours is None:
+            known.flavours = _flavours(btf)
+        names = [essential, *known.flavours.get(essential, ())]
+        ids = [type_id for name in names for type_id in btf.find(name) if kinds_compatible(kind, btf.kind(type_id))]
+        found = known.named[essential, kind] = tuple(sorted(ids))
+    return found
+
+
+def places(btf: Btf, type_id: TypeId) -> dict[str, Place]:
+    """`places_of`, remembered."""
+    known = _known(btf).places
+    found = known.get(type_id)
+    if found is None:
+        found = known[type_id] = places_of(btf, type_id)
+    return found
+
+
+def _known(btf: Btf) -> _Known:
+    known = _KNOWN.get(btf)
+    if known is None:
+        known = _KNOWN[btf] = _Known()
+    return known
+
+
+def _flavours(btf: Btf) -> dict[str, list[str]]:
+    """Essential name -> the strings that are flavours of it; a vmlinux has about five."""
+    strings, found = btf.strings, dict[str, list[str]]()
+    at = strings.find(b"___")
+    while at >= 0:
+        begin, end = strings.rfind(b"\0", 0, at) + 1, strings.find(b"\0", at)
+        name = strings[begin:end].decode("utf-8", "surrogateescape")
+        essential = essential_name(name)
+        if essential != name:
+            found.setdefault(essential, []).append(name)
+        at = strings.find(b"___", end)
+    return found

@@ -1,0 +1,224 @@
+"""When a local and a target type are the same for CO-RE: names, fields, whole types, exact matches.
+
+Everywhere modifiers and typedefs are looked through, and a name counts up to its last `___`: `task_struct___old`
+is the programmer's other idea of `task_struct` (a flavour). Three relations, from lax to strict:
+
+- fields are compatible if both are structs or unions, or of one kind: pointers and floats always, integers unless
+  they are old-style bitfields, enums and forward declarations by name (or without), arrays by their elements;
+- types are compatible (does the type exist? how large is it?) by kind, through pointers, arrays and the parameters
+  of functions;
+- types match if every member and enumerator of the local type is in the target with the same name and a matching
+  type; behind a pointer structs are asked for their names only.
+
+Nesting deeper than 32 is an error, as in libbpf. A pair of types is compared once, and the number of comparisons is
+bounded, so that damaged types cost little.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from purebpf.btf import Array, Btf, Enum, Forward, FunctionProto, Int, Kind, Pointer, Struct, Union, Void, resolve
+from purebpf.errors import RelocationError
+from purebpf.units import TypeId
+
+DEEPEST: Final = 32
+_MOST_COMPARISONS: Final = 200_000
+_ENUMS: Final = (Kind.ENUM, Kind.ENUM64)
+_COMPOUND: Final = (Kind.STRUCT, Kind.UNION)
+_NAMED: Final = (*_ENUMS, Kind.FWD)
+
+
+def essential_name(name: str) -> str:
+    """The name without its flavour: what stands before the last `___` that has a name on both sides."""
+    at = name.rfind("___")
+    while at > 0:
+        if name[at - 1] != "_" and name[at + 3 : at + 4] not in ("", "_"):
+            return name[:at]
+        at = name.rfind("___", 0, at + 2)
+    return name
+
+
+def kinds_compatible(local: int, target: int) -> bool:
+    """Whether the kinds are the same; ENUM and ENUM64 are."""
+    return local == target or (local in _ENUMS and target in _ENUMS)
+
+
+def fields_compatible(local: Btf, local_id: int, target: Btf, target_id: int) -> bool:
+    """Whether a member of the one type can stand for a member of the other."""
+    for _ in range(DEEPEST):
+        local_id, target_id = resolve(local, local_id), resolve(target, target_id)
+        local_kind, target_kind = local.kind(local_id), target.kind(target_id)
+        if local_kind in _COMPOUND and target_kind in _COMPOUND:
+            return True
+        if not kinds_compatible(local_kind, target_kind):
+            return False
+        if local_kind == Kind.ARRAY:
+            local_id, target_id = _element(local, local_id), _element(target, target_id)
+        elif local_kind == Kind.INT:
+            return _is_whole(local, local_id) and _is_whole(target, target_id)
+        elif local_kind in _NAMED:
+            local_name, target_name = essential_name(local.name_of(local_id)), essential_name(target.name_of(target_id))
+            return not local_name or not target_name or local_name == target_name
+        else:
+            return local_kind in (Kind.PTR, Kind.FLOAT)
+    raise _too_deep(local, local_id)
+
+
+def _element(btf: Btf, type_id: int) -> int:
+    array = btf[type_id]
+    assert isinstance(array, Array)
+    return array.element
+
+
+def _is_whole(btf: Btf, type_id: int) -> bool:
+    number = btf[type_id]
+    return isinstance(number, Int) and not number.bit_offset
+
+
+def types_compatible(local: Btf, local_id: TypeId, target: Btf, target_id: TypeId) -> bool:
+    """Whether the types are of one kind all the way through pointers, arrays and functions."""
+    # The first look does not see through typedefs: a struct is no candidate for a typedef of a struct.
+    if not kinds_compatible(local.kind(local_id), target.kind(target_id)):
+        return False
+    return _Comparison(local, target).compatible(local_id, target_id, DEEPEST)
+
+
+def types_match(local: Btf, local_id: TypeId, target: Btf, target_id: TypeId) -> bool:
+    """Whether everything of the local type is in the target type, with the same names and matching types."""
+    return _Comparison(local, target).matching(local_id, target_id, False, DEEPEST)
+
+
+class _Comparison:
+    """One comparison of whole types: what is known of pairs, and how much more may be looked at."""
+
+    def __init__(self, local: Btf, target: Btf) -> None:
+        self._local = local
+        self._target = target
+        self._known: dict[tuple[int, int, bool], bool] = {}
+        self._left = _MOST_COMPARISONS
+
+    def compatible(self, local_id: int, target_id: int, level: int) -> bool:
+        self._spend(local_id, level)
+        for _ in range(DEEPEST):
+            local, target = self._local[resolve(self._local, local_id)], self._target[resolve(self._target, target_id)]
+            match local, target:
+                case (Pointer(target=local_id), Pointer(target=target_id)):
+                    continue
+                case (Array(element=local_id), Array(element=target_id)):
+                    continue
+                case (FunctionProto(), FunctionProto()):
+                    if not self._parameters_compatible(local, target, level):
+                        return False
+                    local_id, target_id = local.return_type, target.return_type
+                case (Int(), Int()):
+                    return not local.bit_offset and not target.bit_offset
+                case (Void(), Void()) | (Struct(), Struct()) | (Union(), Union()):
+                    return True
+                case (Enum(), Enum()) | (Forward(), Forward()):
+                    return True
+                case _:
+                    return False
+        raise _too_deep(self._local, local_id)
+
+    def _parameters_compatible(self, local: FunctionProto, target: FunctionProto, level: int) -> bool:
+        if len(local.parameters) != len(target.parameters):
+            return False
+        for ours, theirs in zip(local.parameters, target.parameters, strict=True):
+            pair = (ours.type, theirs.type, False)
+            if pair not in self._known:
+                self._known[pair] = self.compatible(ours.type, theirs.type, level - 1)
+            if not self._known[pair]:
+                return False
+        return True
+
+    def matching(self, local_id: int, target_id: int, behind_pointer: bool, level: int) -> bool:
+        pair = (local_id, target_id, behind_pointer)
+        if pair not in self._known:
+            self._known[pair] = self._matching(local_id, target_id, behind_pointer, level)
+        return self._known[pair]
+
+    def _matching(self, local_id: int, target_id: int, behind_pointer: bool, level: int) -> bool:
+        self._spend(local_id, level)
+        for _ in range(DEEPEST):
+            local, target = self._local[resolve(self._local, local_id)], self._target[resolve(self._target, target_id)]
+            if essential_name(local.name) != essential_name(target.name):
+                return False
+            match local, target:
+                case (Pointer(target=local_id), Pointer(target=target_id)):
+                    behind_pointer = True
+                case (Array(element=local_id), Array(element=target_id)):
+                    if local.count != target.count:
+                        return False
+                case (FunctionProto(), FunctionProto()):
+                    if not self._parameters_match(local, target, behind_pointer, level):
+                        return False
+                    local_id, target_id = local.return_type, target.return_type
+                case (Int(), Int()):
+                    return local.size == target.size and local.signed == target.signed
+                case (Enum(), Enum()):
+                    return _enumerators_match(local, target)
+                case (Void(), Void()):
+                    return True
+                case (Struct() | Union() | Forward(), Struct() | Union() | Forward()):
+                    return self._compounds_match(local, target, behind_pointer, level)
+                case _:
+                    return False
+        raise _too_deep(self._local, local_id)
+
+    def _parameters_match(self, local: FunctionProto, target: FunctionProto, behind_pointer: bool, level: int) -> bool:
+        return len(local.parameters) == len(target.parameters) and all(
+            self.matching(ours.type, theirs.type, behind_pointer, level - 1)
+            for ours, theirs in zip(local.parameters, target.parameters, strict=True)
+        )
+
+    def _compounds_match(
+        self, local: Struct | Union | Forward, target: Struct | Union | Forward, behind_pointer: bool, level: int
+    ) -> bool:
+        """Behind a pointer only which of the two it is counts, and a declaration will do."""
+        if behind_pointer:
+            return _is_union(local) == _is_union(target)
+        if type(local) is not type(target):
+            return False
+        if isinstance(local, Forward) or isinstance(target, Forward):
+            return _is_union(local) == _is_union(target)
+        return self._members_match(local, target, level)
+
+    def _members_match(self, local: Struct | Union, target: Struct | Union, level: int) -> bool:
+        if len(local.members) > len(target.members):
+            return False
+        named: dict[str, list[TypeId]] = {}
+        for member in target.members:
+            named.setdefault(essential_name(member.name), []).append(member.type)
+        for member in local.members:
+            same_name = named.get(essential_name(member.name), ())
+            if not any(self.matching(member.type, type_id, False, level - 1) for type_id in self._counted(same_name)):
+                return False
+        return True
+
+    def _counted(self, type_ids: Iterable[TypeId]) -> Iterator[TypeId]:
+        for type_id in type_ids:
+            self._spend(0, DEEPEST)
+            yield type_id
+
+    def _spend(self, local_id: int, level: int) -> None:
+        if level <= 0:
+            raise _too_deep(self._local, local_id)
+        self._left -= 1
+        if self._left < 0:
+            raise RelocationError(f"comparing two types for CO-RE takes more than {_MOST_COMPARISONS} steps")
+
+
+def _enumerators_match(local: Enum, target: Enum) -> bool:
+    if local.size != target.size or len(local.enumerators) > len(target.enumerators):
+        return False
+    theirs = {essential_name(enumerator.name) for enumerator in target.enumerators}
+    return all(essential_name(enumerator.name) in theirs for enumerator in local.enumerators)
+
+
+def _is_union(compound: Struct | Union | Forward) -> bool:
+    return compound.is_union if isinstance(compound, Forward) else isinstance(compound, Union)
+
+
+def _too_deep(btf: Btf, type_id: int) -> RelocationError:
+    name = btf.name_of(type_id) or f"type {type_id}"
+    return RelocationError(f"types are nested more than {DEEPEST} deep around '{name}', too deep for CO-RE")

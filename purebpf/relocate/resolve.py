@@ -1,0 +1,140 @@
+"""One CO-RE record against the target's types: the decision, before any instruction is looked at.
+
+All candidates that have what the record asks for must come to the same value, else nobody can tell which one the
+kernel means. Candidates without it are out of the question from then on, for the later records of the same local
+type too: of two kernel types of one name, the one that has the fields is meant. That makes the order of records
+matter; it is that of the functions in the file, and of the code, as in libbpf.
+"""
+
+from dataclasses import field
+from typing import NamedTuple
+
+from purebpf.btf import Btf, CoreKind, CoreRelocation, type_name
+from purebpf.errors import NotSupported, RelocationError
+from purebpf.frozen import frozen
+from purebpf.relocate.access import ENUM_KINDS, FIELD_KINDS, Access, locate, parse_access
+from purebpf.relocate.candidates import Candidate, KernelTypes, candidates, places
+from purebpf.relocate.compat import types_compatible, types_match
+from purebpf.relocate.values import FOUND_OR_ZERO, Value, may_resize, value_of, words
+from purebpf.units import ByteOrder, TypeId
+
+
+@frozen
+class Decision:
+    """What a record comes to on a target.
+
+    `local` is the value in the object's types, `target` the one in the target's: None if nothing there matches and
+    the instruction must not be reached. `resizable` says whether a load or store may change its size with the
+    field's. `candidates` are the target's types that were looked at, `matching` those that had what was asked for.
+    """
+
+    kind: CoreKind
+    access: Access
+    root: str
+    local: Value
+    target: Value | None
+    resizable: bool = True
+    candidates: tuple[Candidate, ...] = ()
+    matching: int = 0
+    kernel: Btf | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def path(self) -> str:
+        """What was asked about, as in C: 'task_struct.thread.sp[3]'."""
+        return self.access.text(self.root)
+
+    @property
+    def question(self) -> str:
+        """What was asked, in words: "the byte offset of 'task_struct.pid'"."""
+        return f"{words(self.kind)} of '{self.path}'"
+
+
+class _Match(NamedTuple):
+    candidate: Candidate
+    bit_offset: int
+    value: Value
+
+
+class Resolver:
+    """Decides the records of one object for one target."""
+
+    def __init__(self, local: Btf, kernel: KernelTypes, byteorder: ByteOrder) -> None:
+        self._local = local
+        self._kernel = kernel
+        self._byteorder = byteorder
+        self._decided: dict[tuple[TypeId, str, CoreKind], Decision] = {}
+        self._candidates: dict[TypeId, tuple[Candidate, ...]] = {}
+
+    def decide(self, record: CoreRelocation) -> Decision:
+        """The decision for `record`; RelocationError where candidates disagree or the record makes no sense."""
+        key = (record.type, record.access, record.kind)
+        decision = self._decided.get(key)
+        if decision is None:
+            # Remembering is exact: candidates that a later record rules out came to the same value.
+            decision = self._decided[key] = self._decide(record)
+        return decision
+
+    def _decide(self, record: CoreRelocation) -> Decision:
+        kind, local = record.kind, self._local
+        access = parse_access(local, record)
+        name = local.name_of(record.type)
+        ours = value_of(kind, local, access, self._byteorder)
+        if kind is CoreKind.TYPE_ID_LOCAL:
+            return Decision(kind, access, name or type_name(local, record.type), ours, ours)
+        if not name:
+            described = type_name(local, record.type)
+            raise RelocationError(f"a CO-RE record asks for '{described}', which has no name to look for in the target")
+        kernel = self._kernel_types(f"{words(kind)} of '{access.text(name)}'")
+        looked_at = self._candidates.get(record.type)
+        if looked_at is None:
+            looked_at = candidates(kernel, name, local.kind(record.type))
+        matches = [match for candidate in looked_at if (match := self._match(kind, access, candidate)) is not None]
+        self._candidates[record.type] = tuple([match.candidate for match in matches]) or looked_at
+        if not matches:
+            theirs = Value(0) if kind in FOUND_OR_ZERO else None
+            return Decision(kind, access, name, ours, theirs, True, looked_at, 0, kernel)
+        first = matches[0]
+        for other in matches[1:]:
+            if other.bit_offset != first.bit_offset or other.value.number != first.value.number:
+                raise _ambiguous(f"{words(kind)} of '{access.text(name)}'", first, other, matches)
+        resizable = may_resize(local, ours, first.candidate.btf, first.value)
+        return Decision(kind, access, name, ours, first.value, resizable, looked_at, len(matches), kernel)
+
+    def _match(self, kind: CoreKind, access: Access, candidate: Candidate) -> _Match | None:
+        target, root = candidate.btf, candidate.type
+        found: object = Access(root)
+        if kind in FIELD_KINDS or kind in ENUM_KINDS:
+            found = locate(self._local, access, target, root, places)
+        elif kind is CoreKind.TYPE_MATCHES:
+            found = found if types_match(self._local, access.root, target, root) else None
+        else:
+            found = found if types_compatible(self._local, access.root, target, root) else None
+        if not isinstance(found, Access):
+            return None
+        return _Match(candidate, found.bit_offset, value_of(kind, target, found, self._byteorder))
+
+    def _kernel_types(self, question: str) -> Btf:
+        types = self._kernel.btf
+        if types is None:
+            raise NotSupported(
+                f"CO-RE: {self._kernel.name} offers no BTF, the description of its types",
+                since="5.2",
+                config="CONFIG_DEBUG_INFO_BTF",
+                evidence=(f"the object asks for {question}",),
+                remedy="if you have the BTF of this very kernel in a file, plan with Target.from_btf(file)",
+            )
+        return types
+
+
+def _ambiguous(question: str, first: _Match, other: _Match, matches: list[_Match]) -> RelocationError:
+    def told(match: _Match) -> str:
+        offset = f" at bit {match.bit_offset}" if match.bit_offset else ""
+        return (
+            f"type [{match.candidate.type}] of {match.candidate.btf.name or 'the target'}: {match.value.number}{offset}"
+        )
+
+    return RelocationError(
+        f"{question} is ambiguous: types of that name disagree in the target",
+        evidence=(told(first), told(other), *([f"{len(matches)} types match"] if len(matches) > 2 else [])),
+        remedy="ask for a field that only the type you mean has before this one, to rule the others out",
+    )
