@@ -8,6 +8,7 @@ import os
 import select
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from purebpf.host.mounts import require_tracefs
@@ -53,17 +54,16 @@ def _lines(fd: int, pid: int | None, timeout: float | None) -> Iterator[TraceLin
         left = None if deadline is None else max(0, deadline - time.monotonic())
         if not poll.poll(None if left is None else left * 1000) and left is not None:
             return
-        try:
-            chunk = os.read(fd, _CHUNK)
-        except BlockingIOError:
-            if left == 0:
-                return
-            continue
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in map(parse_trace_line, whole):
-            if pid is None or line.pid == pid:
-                yield line
-                deadline = None if timeout is None else time.monotonic() + timeout
+        with suppress(BlockingIOError):
+            rest += os.read(fd, _CHUNK)
+        *whole, rest = rest.split(b"\n")
+        found = [line for line in map(parse_trace_line, whole) if pid is None or line.pid == pid]
+        yield from found
+        if found and timeout is not None:
+            deadline = time.monotonic() + timeout
+        elif left == 0:
+            # Lines of others, however many, put nothing off.
+            return
 
 
 def parse_trace_line(raw: bytes) -> TraceLine:
