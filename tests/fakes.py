@@ -136,6 +136,7 @@ class FakeKernel:
         self.pins: dict[str, FakeMap] = {}
         self.refuses_types = refuses_types
         self.privileged = privileged
+        self.modules: dict[str, Btf] = {}
         self._next = 3
 
     def alive(self) -> list[str]:
@@ -240,7 +241,16 @@ class FakeKernel:
 
     # ------------------------------------------------------------ programs
 
-    def load_program(self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf) -> Handle:
+    def open_module(self, name: str) -> Handle:
+        self._privilege("open the types of kernel module", name)
+        found = self.modules.get(name)
+        if found is None:
+            raise KernelError("open the types of kernel module", name, errno.ENOENT)
+        return self._give(FakeTypes(found, name))
+
+    def load_program(
+        self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf, fd_array: bytes = b""
+    ) -> Handle:
         self._privilege("load program", step.name)
         if not _KERNEL_NAME.fullmatch(step.kernel_name):
             raise KernelError("load program", step.name, errno.EINVAL)
@@ -432,9 +442,15 @@ class _Passing:
         self._before("freeze_map", name)
         self.kernel.freeze_map(name, handle)
 
-    def load_program(self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf) -> Handle:
+    def open_module(self, name: str) -> Handle:
+        self._before("open_module", name)
+        return self.kernel.open_module(name)
+
+    def load_program(
+        self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf, fd_array: bytes = b""
+    ) -> Handle:
         self._before("load_program", step.name)
-        return self.kernel.load_program(step, code, btf=btf, line_of=line_of)
+        return self.kernel.load_program(step, code, btf=btf, line_of=line_of, fd_array=fd_array)
 
     def bind_map(self, program: Handle, handle: Handle) -> None:
         self._before("bind_map", "")

@@ -52,6 +52,10 @@ class Kallsyms:
             at = self.text.find(needle, end)
         return tuple(found)
 
+    def addresses(self, name: str) -> tuple[int, ...]:
+        """Where the symbols of that name lie."""
+        return tuple(symbol.address for symbol in self.find(name))
+
     def functions(self) -> Iterator[str]:
         """Names of all functions, in the file's order."""
         for line in self.text.split(b"\n"):

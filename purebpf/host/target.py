@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from purebpf.host.cpus import possible_cpus
 from purebpf.host.features import supports
+from purebpf.host.kallsyms import read_kallsyms
 from purebpf.host.version import running_version
-from purebpf.plan.target import Target
+from purebpf.plan.target import ModuleTypes, Target
 
 if TYPE_CHECKING:
     from purebpf.btf import Btf
@@ -29,16 +30,26 @@ def running_target() -> Target:
         possible_cpus=len(possible_cpus()),
         features=supports,
         read_btf=_read_btf,
+        read_modules=_read_modules,
+        read_symbols=read_kallsyms,
     )
 
 
 @cache
 def _read_btf() -> "Btf | None":
     from purebpf.btf import Btf
+    from purebpf.syscall.native import btf_scan
 
     try:
         with open(_VMLINUX_BTF, "rb") as file:
             data = file.read()
     except FileNotFoundError:
         return None
-    return Btf.parse(data, name=_VMLINUX_BTF)
+    return Btf.parse(data, name=_VMLINUX_BTF, scan=btf_scan)
+
+
+def _read_modules() -> "tuple[ModuleTypes, ...]":
+    from purebpf.host.modules import modules
+
+    base = _read_btf()
+    return modules(base) if base is not None else ()

@@ -63,8 +63,13 @@ class Kernel(Protocol):
     def freeze_map(self, name: str, handle: Handle) -> None:
         """Make a map read-only for user space."""
 
-    def load_program(self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf) -> Handle:
-        """Verify and load a program; `code` has the fds of its maps in place."""
+    def open_module(self, name: str) -> Handle:
+        """The types of a kernel module, for programs that name something in it."""
+
+    def load_program(
+        self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf, fd_array: bytes = b""
+    ) -> Handle:
+        """Verify and load a program; `code` and `fd_array` have the fds of its maps and modules in place."""
 
     def bind_map(self, program: Handle, handle: Handle) -> None:
         """Tie a map's life to a program's."""
@@ -123,16 +128,23 @@ class RunningKernel:
         except OSError as error:
             raise kernel_error("freeze map", name, error) from error
 
-    def load_program(self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf) -> Handle:
+    def open_module(self, name: str) -> Handle:
+        from purebpf.host.modules import open_module
+
+        return open_module(name)
+
+    def load_program(
+        self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf, fd_array: bytes = b""
+    ) -> Handle:
         try:
-            return self._load(step, code, btf, None)
+            return self._load(step, code, btf, None, fd_array)
         except OSError as error:
             first = error
         # A log costs the verifier time, so it is asked for only now; the second try may succeed (memory, signals).
         log = calls.Log(bytearray(_LOG_START))
         while True:
             try:
-                return self._load(step, code, btf, log)
+                return self._load(step, code, btf, log, fd_array)
             except OSError as error:
                 wanted = max(log.true_size, len(log.buffer) * 4 if error.errno == errno.ENOSPC else 0)
                 if len(log.buffer) < wanted and len(log.buffer) < _LOG_LIMIT:
@@ -142,7 +154,9 @@ class RunningKernel:
                 cause = first if error.errno == errno.ENOSPC else error
                 raise _refusal(step, cause, log.text, line_of) from error
 
-    def _load(self, step: LoadProgram, code: bytes, btf: Handle | None, log: calls.Log | None) -> Handle:
+    def _load(
+        self, step: LoadProgram, code: bytes, btf: Handle | None, log: calls.Log | None, fd_array: bytes
+    ) -> Handle:
         number = calls.prog_load(
             prog_type=step.type,
             insns=code,
@@ -156,6 +170,7 @@ class RunningKernel:
             func_info_rec_size=step.func_info_record_size if btf is not None else 0,
             line_info=step.line_info if btf is not None else b"",
             line_info_rec_size=step.line_info_record_size if btf is not None else 0,
+            fd_array=fd_array,
             log=log,
         )
         return Fd(number, f"program '{step.name}'")

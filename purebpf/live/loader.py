@@ -65,6 +65,8 @@ def execute(plan: LoadPlan, kernel: Kernel, *, log: logging.Logger | None = None
             for undo in loading.undo:
                 stack.callback(undo)
             raise
+    finally:
+        loading.finish()
     return loading.loaded
 
 
@@ -75,6 +77,7 @@ class _Loading:
         self.kernel = kernel
         self.loaded = Loaded()
         self.undo: list[Callable[[], None]] = []
+        self._modules: dict[str, Handle] = {}
         self._btf = plan.spec.btf
         self._byteorder = plan.spec.byteorder
         self._log = log
@@ -195,8 +198,31 @@ class _Loading:
         for slot in step.slots:
             at = slot.insn * 8 + 4
             code[at : at + 4] = self.loaded.maps[slot.map].number.to_bytes(4, self._byteorder)
-        line_of = _SourceLines(step, self._btf)
-        return self._keep(self.kernel.load_program(step, bytes(code), btf=self.loaded.btf, line_of=line_of))
+        for module_slot in step.btf_slots:
+            at = module_slot.insn * 8 + 12
+            code[at : at + 4] = self.module(module_slot.module).number.to_bytes(4, self._byteorder)
+        numbers = [self.module(name).number if name else 0 for name in step.fd_array]
+        return self._keep(
+            self.kernel.load_program(
+                step,
+                bytes(code),
+                btf=self.loaded.btf,
+                line_of=_SourceLines(step, self._btf),
+                fd_array=b"".join(number.to_bytes(4, self._byteorder) for number in numbers),
+            )
+        )
+
+    def module(self, name: str) -> Handle:
+        """The types of a kernel module, opened once a load; `finish` closes them."""
+        found = self._modules.get(name)
+        if found is None:
+            found = self._modules[name] = self.kernel.open_module(name)
+        return found
+
+    def finish(self) -> None:
+        """Give back what only the load needed: a loaded program holds its modules itself."""
+        for handle in self._modules.values():
+            handle.close()
 
 
 def _with_advice(error: KernelError, step: CreateMap) -> KernelError:

@@ -219,6 +219,8 @@ def _load_program(spec: ObjectSpec, linked: LinkedProgram, target: Target, typed
         func_info_record_size=spec.func_info_record_size,
         line_info=linked.line_info if with_info else b"",
         line_info_record_size=spec.line_info_record_size,
+        btf_slots=linked.btf_slots,
+        fd_array=linked.fd_array,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import field
 from typing import Any, Final
 
 from purebpf.frozen import frozen
-from purebpf.relocate.model import MapSlot, PlacedFunction
+from purebpf.relocate.model import BtfSlot, MapSlot, PlacedFunction
 from purebpf.spec.model import ObjectSpec
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, TypeId
@@ -99,7 +99,10 @@ class FreezeMap:
 
 @frozen
 class LoadProgram:
-    """Load a program. Its code is final but for the fds of the maps in `slots`."""
+    """Load a program. Its code is final but for the fds of the maps in `slots` and of the modules in `btf_slots`.
+
+    `fd_array` names the modules whose BTF fds stand in the array of that name; index 0 is '' and 0.
+    """
 
     name: str
     kernel_name: str
@@ -116,6 +119,8 @@ class LoadProgram:
     func_info_record_size: int = 8
     line_info: bytes = field(default=b"", repr=False)
     line_info_record_size: int = 16
+    btf_slots: tuple[BtfSlot, ...] = ()
+    fd_array: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         parts = [str(self.type)]
@@ -127,6 +132,9 @@ class LoadProgram:
         maps = dict.fromkeys(slot.map for slot in self.slots)
         if maps:
             parts.append(f"maps {', '.join(maps)}")
+        modules = dict.fromkeys((*self.fd_array[1:], *(slot.module for slot in self.btf_slots)))
+        if modules:
+            parts.append(f"kernel modules {', '.join(modules)}")
         return f"load program '{self.name}': {', '.join(parts)}"
 
 

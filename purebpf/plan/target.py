@@ -1,19 +1,26 @@
 """What a plan knows of the kernel it is made for.
 
 A `Target` is a frozen description. What is expensive to find out (a feature of the running kernel, its 5 MB of
-BTF) stands in it as a callable that remembers its answer, so that nothing is probed or read that no object asked
-for. This module touches no kernel: `purebpf.host.target` fills in those callables for the running one, and
-`Target.from_btf` describes any kernel by its BTF file.
+BTF, its modules, symbols and configuration) stands in it as a callable that remembers its answer, so that nothing is
+probed or read that no object asked for. This module touches no kernel: `purebpf.host.target` fills in those callables
+for the running one, and `Target.from_btf` describes any kernel by its BTF file.
+
+Two sets of types: `btf` and `modules()` are the kernel's own, in which the ids count that a program names (attach
+targets, kernel functions and variables); `core_btf` and `core_modules()` are what CO-RE adapts accesses to. They are
+the same unless the user gave types for CO-RE.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
+
+from purebpf.errors import BtfError, KernelError, NotSupported, PlanError
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -59,11 +66,49 @@ class Feature(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class ModuleTypes:
+    """A kernel module that has BTF: `.btf` reads it, split, with the kernel's as its base."""
+
+    name: str
+    read_btf: Callable[[], Btf] = field(repr=False, compare=False)
+
+    @property
+    def btf(self) -> Btf:
+        """The module's types; `BtfError` if they are damaged."""
+        return self.read_btf()
+
+
+class Symbols(Protocol):
+    """The kernel's symbols, as a plan asks for them."""
+
+    def addresses(self, name: str) -> tuple[int, ...]:
+        """Where the symbols of that name lie; () for none."""
+
+    def did_you_mean(self, name: str) -> list[str]:
+        """A line of evidence naming symbols like `name`, or none."""
+
+
+def _no_symbols() -> Symbols:
+    raise PlanError(
+        "the description of the target does not tell the addresses of the kernel's symbols",
+        remedy="plan for the running kernel, or give them: Target.from_btf(..., symbols={name: address})",
+    )
+
+
+def _no_kconfig() -> Mapping[str, str]:
+    raise PlanError(
+        "the description of the target does not tell the kernel's configuration",
+        remedy="give it with the option kconfig, as text or as a mapping: kconfig='CONFIG_HZ=250'",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """One kernel. `kernel_version` is encoded as the kernel's KERNEL_VERSION() does.
 
-    `features` is a mapping, in which a feature that is not named is taken to be there, or a function. `read_btf`
-    gives the kernel's BTF, None where it has none; both may be slow the first time and are not the second.
+    `features` is a mapping, in which a feature that is not named is taken to be there, or a function. What begins
+    with `read_` may be slow the first time and is not the second. `read_btf` gives the kernel's BTF, None where it has
+    none; `read_core_btf` other types for CO-RE.
     """
 
     name: str
@@ -74,6 +119,10 @@ class Target:
     possible_cpus: int = 1
     features: Mapping[Feature, bool] | Callable[[Feature], bool] = field(default_factory=dict, repr=False)
     read_btf: Callable[[], Btf | None] = field(default=lambda: None, repr=False, compare=False)
+    read_modules: Callable[[], Sequence[ModuleTypes]] = field(default=tuple, repr=False, compare=False)
+    read_core_btf: Callable[[], Btf] | None = field(default=None, repr=False, compare=False)
+    read_kconfig: Callable[[], Mapping[str, str]] = field(default=_no_kconfig, repr=False, compare=False)
+    read_symbols: Callable[[], Symbols] = field(default=_no_symbols, repr=False, compare=False)
 
     def supports(self, feature: Feature) -> bool:
         """Whether the kernel has `feature`.
@@ -89,6 +138,50 @@ class Target:
     def btf(self) -> Btf | None:
         """The kernel's own types, None where it was built without CONFIG_DEBUG_INFO_BTF."""
         return self.read_btf()
+
+    @property
+    def core_btf(self) -> Btf | None:
+        """The types to which CO-RE adapts accesses: those the user gave, else the kernel's own."""
+        return self.read_core_btf() if self.read_core_btf is not None else self.btf
+
+    def modules(self) -> Iterator[ModuleTypes]:
+        """The kernel's modules that have types, each read when its turn comes; a damaged one costs a warning."""
+        for module in self.read_modules():
+            try:
+                _ = module.btf
+            except (BtfError, KernelError) as error:
+                text = f"the types of kernel module '{module.name}' cannot be read and are left out: {error}"
+                warnings.warn(text, RuntimeWarning, stacklevel=2)
+            else:
+                yield module
+
+    def core_modules(self) -> Iterator[ModuleTypes]:
+        """As `modules`, for CO-RE: none where the user gave the types, which then are all there are."""
+        return self.modules() if self.read_core_btf is None else iter(())
+
+    def kconfig(self, name: str) -> str | None:
+        """The value of 'CONFIG_...' as the kernel's .config writes it ('y', '100', '"text"'); None if it is not set."""
+        return self.read_kconfig().get(name)
+
+    def symbol_address(self, name: str) -> int | None:
+        """Where kernel symbol `name` lies; None if there is none. Several of that name are a `PlanError`."""
+        found = set(self.read_symbols().addresses(name))
+        if len(found) > 1:
+            places = ", ".join(f"{address:#x}" for address in sorted(found))
+            raise PlanError(f"kernel symbol '{name}' stands for {len(found)} different addresses ({places})")
+        return found.pop() if found else None
+
+    def require_btf(self, needed_by: str) -> Btf:
+        """The kernel's types; `NotSupported` naming what needs them where there are none."""
+        if self.btf is None:
+            raise NotSupported(
+                "the kernel's type information (BTF)", config="CONFIG_DEBUG_INFO_BTF", evidence=(f"for {needed_by}",)
+            )
+        return self.btf
+
+    def with_core_btf(self, btf: Btf) -> Target:
+        """The same kernel, with `btf` as all the types that CO-RE knows."""
+        return replace(self, read_core_btf=lambda: btf)
 
     @classmethod
     def from_btf(

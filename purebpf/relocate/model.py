@@ -24,6 +24,17 @@ class MapSlot:
 
 
 @frozen
+class BtfSlot:
+    """An ldimm64 of a kernel variable's or function's address that takes, in its second half, a module's BTF fd.
+
+    What lies in the kernel itself needs no fd, and so no slot.
+    """
+
+    insn: InsnIndex
+    module: str
+
+
+@frozen
 class PlacedFunction:
     """A function and where it begins in its program's code."""
 
@@ -54,12 +65,18 @@ class AdaptedCode:
 
 @frozen
 class LinkedProgram:
-    """A program with its subprograms behind it and its calls resolved (stage `link`)."""
+    """A program with its subprograms behind it and its calls resolved (stage `link`).
+
+    `fd_array` names the modules whose functions it calls: a call's `off` is an index into it. Index 0 is not used
+    and is ''.
+    """
 
     name: str
     code: bytes = field(repr=False)
     functions: tuple[PlacedFunction, ...]
     slots: tuple[MapSlot, ...]
     externs: tuple[ExternValue | ExternCall, ...] = ()
+    btf_slots: tuple[BtfSlot, ...] = ()
+    fd_array: tuple[str, ...] = ()
     func_info: bytes = field(default=b"", repr=False)
     line_info: bytes = field(default=b"", repr=False)
