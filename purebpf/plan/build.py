@@ -14,7 +14,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from purebpf.errors import AttachTargetError, NotSupported, PlanError
+from purebpf.errors import NotSupported, PlanError
+from purebpf.plan.attach_target import attach_point
 from purebpf.plan.steps import (
     BindMap,
     CreateMap,
@@ -221,6 +222,8 @@ def _load_program(spec: ObjectSpec, linked: LinkedProgram, target: Target, typed
         line_info_record_size=spec.line_info_record_size,
         btf_slots=linked.btf_slots,
         fd_array=linked.fd_array,
+        attach=attach_point(program, target),
+        log_level=program.log_level,
     )
 
 
@@ -232,7 +235,6 @@ def _kernel_version(spec: ObjectSpec, program: ProgramSpec, target: Target) -> i
 
 
 def _check_loadable(program: ProgramSpec) -> None:
-    definition = program.definition
     if program.type == _UNSPEC:
         known = [d.prefix for d in section_definitions()]
         # Loaded here because no object that can be loaded needs it.
@@ -247,11 +249,6 @@ def _check_loadable(program: ProgramSpec) -> None:
         )
     if program.type == _STRUCT_OPS:
         raise PlanError("struct_ops programs are not supported yet", program=program.name)
-    if definition is not None and definition.btf_target:
-        raise AttachTargetError(
-            f"section '{program.section}' names its target by the kernel's BTF, which is not supported yet",
-            program=program.name,
-        )
 
 
 def _program_slots(maps: Mapping[str, MapSpec], loaded: set[str]) -> Iterator[SetProgram]:

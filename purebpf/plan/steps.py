@@ -11,6 +11,7 @@ from dataclasses import field
 from typing import Any, Final
 
 from purebpf.frozen import frozen
+from purebpf.plan.attach_target import NOWHERE, AttachPoint, TargetProgram
 from purebpf.relocate.model import BtfSlot, MapSlot, PlacedFunction
 from purebpf.spec.model import ObjectSpec
 from purebpf.uapi import AttachType, MapType, ProgramType
@@ -101,7 +102,9 @@ class FreezeMap:
 class LoadProgram:
     """Load a program. Its code is final but for the fds of the maps in `slots` and of the modules in `btf_slots`.
 
-    `fd_array` names the modules whose BTF fds stand in the array of that name; index 0 is '' and 0.
+    `fd_array` names the modules whose BTF fds stand in the array of that name; index 0 is '' and 0. `attach` is the
+    function, hook or typedef that it goes to, where that is told when it is loaded. `log_level` asks the verifier for
+    a log even if it takes the program.
     """
 
     name: str
@@ -121,6 +124,8 @@ class LoadProgram:
     line_info_record_size: int = 16
     btf_slots: tuple[BtfSlot, ...] = ()
     fd_array: tuple[str, ...] = ()
+    attach: AttachPoint = NOWHERE
+    log_level: int = 0
 
     def __str__(self) -> str:
         parts = [str(self.type)]
@@ -132,6 +137,8 @@ class LoadProgram:
         maps = dict.fromkeys(slot.map for slot in self.slots)
         if maps:
             parts.append(f"maps {', '.join(maps)}")
+        if self.attach is not NOWHERE:
+            parts.append(f"target {self.attach}")
         modules = dict.fromkeys((*self.fd_array[1:], *(slot.module for slot in self.btf_slots)))
         if modules:
             parts.append(f"kernel modules {', '.join(modules)}")
@@ -213,6 +220,8 @@ def _plain(value: Any) -> Any:
         return value.name.lower()
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, TargetProgram):
+        return {"name": value.name, "id": value.id}
     slots = getattr(type(value), "__dataclass_fields__", None)
     if slots is not None:
         return {name: _plain(getattr(value, name)) for name in slots}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from purebpf.btf import Btf
+    from purebpf.spec.model import HasFd
     from purebpf.units import ByteOrder
 
 _BTF_MAGIC = {b"\x9f\xeb": "little", b"\xeb\x9f": "big"}
@@ -78,6 +79,18 @@ class ModuleTypes:
         return self.read_btf()
 
 
+@dataclass(frozen=True, slots=True)
+class ProgramTypes:
+    """A loaded program, for one that is to replace or trace a function of it; no types if it was loaded without.
+
+    `name` is the kernel's, of at most 15 characters.
+    """
+
+    name: str
+    id: int
+    btf: Btf | None = field(repr=False, compare=False)
+
+
 class Symbols(Protocol):
     """The kernel's symbols, as a plan asks for them."""
 
@@ -92,6 +105,13 @@ def _no_symbols() -> Symbols:
     raise PlanError(
         "the description of the target does not tell the addresses of the kernel's symbols",
         remedy="plan for the running kernel, or give them: Target.from_btf(..., symbols={name: address})",
+    )
+
+
+def _no_programs(_: HasFd | int) -> ProgramTypes:
+    raise PlanError(
+        "the description of the target tells nothing of loaded programs",
+        remedy="what goes to a loaded program can only be planned for the running kernel",
     )
 
 
@@ -123,6 +143,7 @@ class Target:
     read_core_btf: Callable[[], Btf] | None = field(default=None, repr=False, compare=False)
     read_kconfig: Callable[[], Mapping[str, str]] = field(default=_no_kconfig, repr=False, compare=False)
     read_symbols: Callable[[], Symbols] = field(default=_no_symbols, repr=False, compare=False)
+    program_types: Callable[[HasFd | int], ProgramTypes] = field(default=_no_programs, repr=False, compare=False)
 
     def supports(self, feature: Feature) -> bool:
         """Whether the kernel has `feature`.

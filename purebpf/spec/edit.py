@@ -133,8 +133,8 @@ def with_program(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
     """`spec` with other properties of one program.
 
     `section` gives it the type and target that SEC() of that name would, and a leading "?" takes it out of the
-    load; the other properties are `type`,
-    `expected_attach_type`, `attach_to`, `flags` and `autoload`.
+    load; the other properties are `type`, `expected_attach_type`, `attach_to`, `target_program`, `flags`,
+    `log_level` and `autoload`.
     """
     changed: ProgramSpec = named("program", name, spec.programs)
     section = properties.pop("section", None)
@@ -153,7 +153,7 @@ def with_program(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
             flags=definition.program_flags,
             autoload=changed.autoload and not section.startswith("?"),
         )
-    allowed = ("type", "expected_attach_type", "attach_to", "flags", "autoload")
+    allowed = ("type", "expected_attach_type", "attach_to", "target_program", "flags", "log_level", "autoload")
     for key in properties:
         if key not in allowed:
             raise TypeError(f"a program has no property '{key}'; it has: section, {', '.join(allowed)}")

@@ -8,13 +8,20 @@ Offsets inside a function's `code` are instruction indices relative to that func
 from collections.abc import Mapping
 from dataclasses import field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 from purebpf.btf import Btf, CoreRelocation
 from purebpf.frozen import frozen
 from purebpf.spec.sections import SectionDefinition
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, ByteOrder, InsnIndex, TypeId
+
+
+class HasFd(Protocol):
+    """Something open in the kernel, such as a loaded program."""
+
+    def fileno(self) -> int:
+        """Its file descriptor."""
 
 
 class Pinning(IntEnum):
@@ -114,10 +121,11 @@ class ExternCall:
 
 @frozen
 class CoreAccess:
-    """An instruction that CO-RE adapts to the target's types."""
+    """An instruction that CO-RE adapts to the target's types; `number` is the record's among those of the file."""
 
     insn: InsnIndex
     record: CoreRelocation
+    number: int = 0
 
 
 @frozen
@@ -173,6 +181,10 @@ class ProgramSpec:
     `definition` is None for a section name that no one knows: the object can be looked at, loading that
     program is an error until it is given a type. `attach_to` is what stands behind the prefix
     ("syscalls/sys_enter_write").
+
+    `target_program` is the loaded program whose function `attach_to` names: the one thing of this machine in a
+    spec, and only there when a caller put it in. `log_level` is what the verifier is asked to tell of the program
+    even if it takes it (0 nothing, 1 the states, 2 every instruction, 4 the statistics; sums).
     """
 
     name: str
@@ -183,6 +195,8 @@ class ProgramSpec:
     flags: int = 0
     autoload: bool = True
     definition: SectionDefinition | None = None
+    target_program: HasFd | int | None = None
+    log_level: int = 0
 
 
 @frozen
@@ -257,7 +271,11 @@ class ObjectSpec:
         return with_programs(self, names)
 
     def with_program(self, name: str, **properties: Any) -> "ObjectSpec":
-        """The same object with other properties of one program, such as `section="xdp"` or `autoload=False`."""
+        """The same object with other properties of one program, such as `section="xdp"` or `autoload=False`.
+
+        `attach_to` names the function, hook or tracepoint that it goes to, `target_program` the loaded program that
+        has the function: what freplace always needs, and fentry of a program.
+        """
         from purebpf.spec.edit import with_program
 
         return with_program(self, name, **properties)
