@@ -77,7 +77,7 @@ def open_object(
 def plan_object(spec: ObjectSpec, target: Target, *, pin_root: str = DEFAULT_PIN_ROOT) -> LoadPlan:
     """Prepare `spec` for `target`: stages `core` to `plan`. Programs with autoload off are left out."""
     programs = _autoloaded(spec)
-    adapted = adapt(spec, programs)
+    adapted = adapt(spec, programs, target)
     linked = _link(spec, adapted, programs)
     resolved = _resolve(spec, linked)
     types = _sanitize(spec, target)
@@ -132,7 +132,7 @@ def _sanitize(spec: ObjectSpec, target: Target) -> bytes | None:
 _RUN: Final[dict[str, Callable[[dict[str, Any], "Source", Target, str | None], Any]]] = {
     "read": lambda values, source, target, name: _read(source, name),
     "describe": lambda values, source, target, name: _describe(values["read"], name),
-    "core": lambda values, source, target, name: adapt(values["describe"], _autoloaded(values["describe"])),
+    "core": lambda values, source, target, name: adapt(values["describe"], _autoloaded(values["describe"]), target),
     "link": lambda values, source, target, name: _link(
         values["describe"], values["core"], _autoloaded(values["describe"])
     ),

@@ -8,6 +8,7 @@ What was found out about a target's types is kept as long as they are (the runni
 so that the second object that asks for `task_struct.pid` pays for a look into a dict.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 from weakref import WeakKeyDictionary
@@ -19,9 +20,21 @@ from purebpf.relocate.compat import essential_name, kinds_compatible
 from purebpf.units import TypeId
 
 
+class ModuleTypes(Protocol):
+    """A kernel module with types of its own, which continue the kernel's."""
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+
+    @property
+    def btf(self) -> Btf:
+        """Its types, split, with the kernel's as base."""
+
+
 class KernelTypes(Protocol):
-    """What CO-RE needs of a target; `purebpf.plan.Target` has it. The types may be slow to read, so only what has
-    to be looked for asks for them.
+    """What CO-RE needs of a target; `purebpf.plan.target.Target` has it. The types may be slow to read, so only what
+    has to be looked for asks for them.
     """
 
     @property
@@ -29,8 +42,11 @@ class KernelTypes(Protocol):
         """What messages call the kernel."""
 
     @property
-    def btf(self) -> Btf | None:
+    def core_btf(self) -> Btf | None:
         """The kernel's own types, None where it has none."""
+
+    def core_modules(self) -> Iterable[ModuleTypes]:
+        """The modules that have types, in the order in which they were loaded."""
 
 
 @frozen
@@ -53,12 +69,18 @@ class _Known:
 _KNOWN: "WeakKeyDictionary[Btf, _Known]" = WeakKeyDictionary()
 
 
-def candidates(kernel: Btf, name: str, kind: int) -> tuple[Candidate, ...]:
+def candidates(target: KernelTypes, kernel: Btf, name: str, kind: int) -> tuple[Candidate, ...]:
     """The types that a local type of that name and kind may stand for, in the order of their ids.
 
-    This is the place where modules join: their own types, asked for only when the kernel gave nothing.
+    `kernel` are the target's own types. Those of its modules are read only when the kernel has none that fits.
     """
-    return tuple([Candidate(kernel, type_id) for type_id in _own_candidates(kernel, essential_name(name), kind)])
+    essential = essential_name(name)
+    found = [Candidate(kernel, type_id) for type_id in _own_candidates(kernel, essential, kind)]
+    if not found:
+        for module in target.core_modules():
+            types = module.btf
+            found += [Candidate(types, type_id) for type_id in _own_candidates(types, essential, kind)]
+    return tuple(found)
 
 
 def _own_candidates(btf: Btf, essential: str, kind: int) -> tuple[TypeId, ...]:
@@ -68,7 +90,13 @@ def _own_candidates(btf: Btf, essential: str, kind: int) -> tuple[TypeId, ...]:
         if known.flavours is None:
             known.flavours = _flavours(btf)
         names = [essential, *known.flavours.get(essential, ())]
-        ids = [type_id for name in names for type_id in btf.find(name) if kinds_compatible(kind, btf.kind(type_id))]
+        first = btf.first_id
+        ids = [
+            type_id
+            for name in names
+            for type_id in btf.find(name)
+            if type_id >= first and kinds_compatible(kind, btf.kind(type_id))
+        ]
         found = known.named[essential, kind] = tuple(sorted(ids))
     return found
 

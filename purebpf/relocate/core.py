@@ -1,25 +1,58 @@
 """The stage `core`: accesses recorded by CO-RE are adapted to the target's types.
 
-The relocation itself is not built yet: a program that is to be loaded and has such an access is refused, with
-the access named, rather than loaded with the offsets of the machine it was compiled on.
+Rules, libbpf's so that the code is the same: the records are taken in the order of the file, for the candidates that
+one record rules out stay ruled out for those behind it (`resolve`). Entry programs that are not loaded are left
+alone. Subprograms that nothing reaches are decided, for they may rule out candidates, but not adapted, and what is
+wrong with them is nobody's trouble.
+
+A record that matches nothing in the target is no error: its instruction is poisoned (`patch`), and the verifier has
+the last word. Everything else that goes wrong is an error of the program that reaches the function.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 
-from purebpf.btf import Btf
-from purebpf.errors import RelocationError
-from purebpf.relocate.model import AdaptedCode
+from purebpf.btf import Btf, InfoSection, line_infos
+from purebpf.errors import BpfError, BtfError, RelocationError
+from purebpf.relocate.candidates import KernelTypes
+from purebpf.relocate.model import AdaptedCode, Fixup
+from purebpf.relocate.patch import Change, apply, poison
+from purebpf.relocate.resolve import Decision, Resolver
 from purebpf.spec.model import CoreAccess, FunctionSpec, ObjectSpec, SubprogramAddress, SubprogramCall
 
 
-def adapt(spec: ObjectSpec, programs: Iterable[str]) -> AdaptedCode:
-    """Adapt every function that `programs` reach."""
-    for program in programs:
-        for function in reached(spec, program):
-            for reference in function.references:
-                if isinstance(reference, CoreAccess):
-                    raise _unsupported(spec.btf, program, function, reference)
-    return AdaptedCode(spec.functions)
+def adapt(spec: ObjectSpec, programs: Iterable[str], target: KernelTypes) -> AdaptedCode:
+    """Adapt every function that `programs` reach; the others stay as they are."""
+    reached_by = {function.name: program for program in programs for function in reached(spec, program)}
+    accesses = sorted(_accesses(spec, reached_by), key=lambda found: found[1].number)
+    if not accesses or spec.btf is None:
+        return AdaptedCode(spec.functions)
+    resolver = Resolver(spec.btf, target, spec.byteorder)
+    codes: dict[str, bytearray] = {}
+    fixups: dict[str, list[Fixup]] = {}
+    for function, access in accesses:
+        name = function.name
+        program = reached_by.get(name)
+        if program is None:
+            _rule_out(resolver, access)
+            continue
+        try:
+            decision = resolver.decide(access.record)
+            code = codes.get(name)
+            if code is None:
+                code = codes[name] = bytearray(function.code)
+            poisoned = not _carry_out(code, access, decision, spec)
+        except RelocationError as error:
+            raise _placed(error, spec, program, function, access) from None
+        except BtfError as error:
+            error.add_note(f"asked for by a CO-RE record of function '{name}', instruction {access.insn}")
+            raise
+        fixups.setdefault(name, []).append(Fixup(access.insn, decision, poisoned))
+    functions = dict(spec.functions)
+    for name, code in codes.items():
+        functions[name] = replace(functions[name], code=bytes(code))
+    return AdaptedCode(functions, {name: tuple(found) for name, found in fixups.items()})
 
 
 def reached(spec: ObjectSpec, program: str) -> Iterable[FunctionSpec]:
@@ -35,15 +68,52 @@ def reached(spec: ObjectSpec, program: str) -> Iterable[FunctionSpec]:
                 queue.append(reference.function)
 
 
-def _unsupported(btf: Btf | None, program: str, function: FunctionSpec, access: CoreAccess) -> RelocationError:
-    from purebpf.btf import type_name
+def _accesses(spec: ObjectSpec, reached_by: Mapping[str, str]) -> Iterator[tuple[FunctionSpec, CoreAccess]]:
+    for name, function in spec.functions.items():
+        if name in reached_by or name not in spec.programs:
+            for reference in function.references:
+                if type(reference) is CoreAccess:
+                    yield function, reference
 
-    record = access.record
-    what = type_name(btf, record.type) if btf is not None else f"type {record.type}"
-    kind = record.kind.name.lower()
-    return RelocationError(
-        f"CO-RE relocation {kind} of {what} ({record.access}) is not supported yet",
-        program=program,
-        insn=access.insn,
-        evidence=(f"in function '{function.name}', section '{function.section}'",),
-    )
+
+def _rule_out(resolver: Resolver, access: CoreAccess) -> None:
+    # What is wrong with a function that is never run may stay wrong.
+    with suppress(BpfError):
+        resolver.decide(access.record)
+
+
+def _carry_out(code: bytearray, access: CoreAccess, decision: Decision, spec: ObjectSpec) -> bool:
+    """Write the decision into the code; False if the instruction was poisoned."""
+    ours, theirs = decision.local, decision.target
+    if theirs is not None:
+        old = ours.number if ours.checked else None
+        change = Change(old, theirs.number, ours.size, theirs.size, decision.resizable)
+        if apply(code, access.insn, change, spec.byteorder):
+            return True
+    poison(code, access.insn, spec.byteorder)
+    return False
+
+
+def _placed(
+    error: RelocationError, spec: ObjectSpec, program: str, function: FunctionSpec, access: CoreAccess
+) -> RelocationError:
+    """The error with the place in program and source."""
+    error.program, error.insn = program, access.insn
+    place = f"in function '{function.name}', section '{function.section}'"
+    line = _source_line(spec, function, access)
+    error.evidence = (f"{place}, {line}" if line else place, *error.evidence)
+    return error
+
+
+def _source_line(spec: ObjectSpec, function: FunctionSpec, access: CoreAccess) -> str:
+    """'file.c:12  text' of the C line of an access, '' where the file does not tell."""
+    btf: Btf | None = spec.btf
+    if btf is None or not function.line_info:
+        return ""
+    at = (function.section_insn + access.insn) * 8
+    found = ""
+    for info in line_infos(InfoSection(spec.line_info_record_size, function.line_info), btf):
+        if info.insn_offset > at:
+            break
+        found = f"{info.file.rpartition('/')[2]}:{info.line}  {info.text.strip()}"
+    return found

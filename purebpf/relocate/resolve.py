@@ -87,7 +87,7 @@ class Resolver:
         kernel = self._kernel_types(f"{words(kind)} of '{access.text(name)}'")
         looked_at = self._candidates.get(record.type)
         if looked_at is None:
-            looked_at = candidates(kernel, name, local.kind(record.type))
+            looked_at = candidates(self._kernel, kernel, name, local.kind(record.type))
         matches = [match for candidate in looked_at if (match := self._match(kind, access, candidate)) is not None]
         self._candidates[record.type] = tuple([match.candidate for match in matches]) or looked_at
         if not matches:
@@ -114,7 +114,7 @@ class Resolver:
         return _Match(candidate, found.bit_offset, value_of(kind, target, found, self._byteorder))
 
     def _kernel_types(self, question: str) -> Btf:
-        types = self._kernel.btf
+        types = self._kernel.core_btf
         if types is None:
             raise NotSupported(
                 f"CO-RE: {self._kernel.name} offers no BTF, the description of its types",

@@ -13,6 +13,7 @@ Rules, as libbpf has them:
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from struct import Struct
 from typing import Final
 
@@ -74,12 +75,17 @@ class MapPlaces:
 
 @frozen
 class _Extent:
-    """A function's place: `count` instructions from `start` of section `section`."""
+    """A function's place: `count` instructions from `start` of section `section`.
+
+    `name` is the symbol's, unless static functions of several linked files share it: the later ones then have a
+    number behind it, for names are what functions are referred to by.
+    """
 
     section: int
     start: int
     count: int
     symbol: Symbol
+    name: str
 
 
 class FunctionIndex:
@@ -87,7 +93,7 @@ class FunctionIndex:
 
     def __init__(self, elf: ElfFile) -> None:
         self._elf = elf
-        extents = sorted(_extents(elf), key=lambda extent: (extent.section, extent.start))
+        extents = _named_apart(sorted(_extents(elf), key=lambda extent: (extent.section, extent.start)))
         self.extents: Final = tuple(extents)
         self._by_section: dict[int, list[_Extent]] = {}
         for extent in extents:
@@ -130,7 +136,24 @@ def _extents(elf: ElfFile) -> Iterator[_Extent]:
             raise SpecError(
                 f"function '{symbol.name}' {fault}", file=elf.name, section=section.name, offset=symbol.value
             )
-        yield _Extent(section.index, symbol.value // INSN_SIZE, symbol.size // INSN_SIZE, symbol)
+        yield _Extent(section.index, symbol.value // INSN_SIZE, symbol.size // INSN_SIZE, symbol, symbol.name)
+
+
+def _named_apart(extents: list[_Extent]) -> list[_Extent]:
+    """Static functions whose name is taken get one of their own; global ones keep theirs."""
+    if len({extent.name for extent in extents}) == len(extents):
+        return extents
+    taken = {extent.name for extent in extents if extent.symbol.binding != _LOCAL}
+    apart = []
+    for extent in extents:
+        if extent.symbol.binding == _LOCAL:
+            name, number = extent.name, 2
+            while name in taken:
+                name, number = f"{extent.name}.{number}", number + 1
+            taken.add(name)
+            extent = replace(extent, name=name)
+        apart.append(extent)
+    return apart
 
 
 def describe_functions(
@@ -138,10 +161,11 @@ def describe_functions(
 ) -> dict[str, FunctionSpec]:
     """Every function with its code, its references and its records of .BTF.ext."""
     references: dict[tuple[int, int], list[Reference]] = {}
+    first_core_records = _first_core_records(ext)
     for section in _code_sections(elf, index):
         for extent, reference in _section_references(elf, section, index, places):
             references.setdefault((extent.section, extent.start), []).append(reference)
-        for extent, access in _core_accesses(section, index, ext):
+        for extent, access in _core_accesses(section, index, ext, first_core_records):
             references.setdefault((extent.section, extent.start), []).append(access)
 
     functions: dict[str, FunctionSpec] = {}
@@ -149,13 +173,13 @@ def describe_functions(
     line_info = _Records(ext.line_info if ext is not None else {}, elf.byteorder)
     for extent in index.extents:
         section, symbol = elf.sections[extent.section], extent.symbol
-        if symbol.name in functions:
+        if extent.name in functions:
             raise SpecError(f"function '{symbol.name}' is defined twice", file=elf.name, section=section.name)
         start = extent.start * INSN_SIZE
         found = references.get((extent.section, extent.start), [])
         found.sort(key=lambda reference: reference.insn)
-        functions[symbol.name] = FunctionSpec(
-            name=symbol.name,
+        functions[extent.name] = FunctionSpec(
+            name=extent.name,
             section=section.name,
             section_insn=InsnIndex(extent.start),
             code=section.data[start : start + symbol.size],
@@ -175,7 +199,7 @@ def describe_programs(elf: ElfFile, index: FunctionIndex) -> dict[str, ProgramSp
     for extent in index.extents:
         if index.is_subprogram(extent):
             continue
-        name = extent.symbol.name
+        name = extent.name
         section = elf.sections[extent.section].name
         found = match_section(section.removeprefix("?"))
         definition, argument = found if found is not None else (None, "")
@@ -264,7 +288,7 @@ def _address(
     byte_offset = symbol.value + immediate
     extent = index.at(symbol.section, byte_offset // INSN_SIZE)
     if extent is not None and byte_offset == extent.start * INSN_SIZE and index.is_subprogram(extent):
-        return SubprogramAddress(insn, extent.symbol.name)
+        return SubprogramAddress(insn, extent.name)
     if not 0 < symbol.section < len(elf.sections):
         return UnknownReference(insn, symbol.name, "the symbol lies in no section")
     where = elf.sections[symbol.section].name
@@ -301,17 +325,31 @@ def _call(
         return UnknownReference(insn, name, reason)
     if not index.is_subprogram(extent):
         return UnknownReference(
-            insn, extent.symbol.name, f"only functions in {TEXT} can be called (drop the SEC() of the called one)"
+            insn, extent.name, f"only functions in {TEXT} can be called (drop the SEC() of the called one)"
         )
-    return SubprogramCall(insn, extent.symbol.name)
+    return SubprogramCall(insn, extent.name)
 
 
-def _core_accesses(section: Section, index: FunctionIndex, ext: BtfExt | None) -> Iterator[tuple[_Extent, CoreAccess]]:
-    for record in ext.core.get(section.name, ()) if ext is not None else ():
+def _core_accesses(
+    section: Section, index: FunctionIndex, ext: BtfExt | None, first: Mapping[str, int]
+) -> Iterator[tuple[_Extent, CoreAccess]]:
+    records = ext.core.get(section.name, ()) if ext is not None else ()
+    for number, record in enumerate(records, first.get(section.name, 0)):
         insn = record.insn_offset // INSN_SIZE
         extent = index.at(section.index, insn)
         if extent is not None:
-            yield extent, CoreAccess(InsnIndex(insn - extent.start), record)
+            yield extent, CoreAccess(InsnIndex(insn - extent.start), record, number)
+
+
+def _first_core_records(ext: BtfExt | None) -> dict[str, int]:
+    """How many records stand in the file before those of each section: their order matters, and is not that of the
+    sections.
+    """
+    first, count = {}, 0
+    for name, records in ext.core.items() if ext is not None else ():
+        first[name] = count
+        count += len(records)
+    return first
 
 
 class _Records:
