@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from purebpf.btf import Btf
-    from purebpf.spec.model import HasFd
-    from purebpf.units import ByteOrder
+    from purebpf.units import ByteOrder, HasFd
 
 _BTF_MAGIC = {b"\x9f\xeb": "little", b"\xeb\x9f": "big"}
 
@@ -218,7 +217,7 @@ class Target:
         """Describe the kernel whose BTF stands in `source`, a path or the bytes; raises `BtfError`.
 
         `release` is its `uname -r`, for what depends on the version. A feature that `features` does not name is
-        taken to be there.
+        there if the release is as new as the first kernel that had it; without a release it is taken to be there.
         """
         from purebpf.btf import Btf
 
@@ -234,9 +233,15 @@ class Target:
             byteorder="big" if _BTF_MAGIC.get(data[:2]) == "big" else "little",
             page_size=page_size,
             possible_cpus=possible_cpus,
-            features=dict(features or {}),
+            features={**_features_of(release), **(features or {})},
             read_btf=cache(lambda: Btf.parse(data, name=label)),
         )
+
+
+def _features_of(release: str) -> dict[Feature, bool]:
+    """What a kernel of that release has by its age; a distribution may have brought more to an old one."""
+    version = encode_version(release)
+    return {feature: version >= encode_version(feature.since) for feature in Feature} if version else {}
 
 
 def encode_version(release: str) -> int:

@@ -60,6 +60,14 @@ def test_bytes_make_a_target_named_as_such():
     assert Target.from_btf(EMPTY["little"]).name == "<bytes>"
 
 
+def test_a_release_tells_the_features_that_are_not_named():
+    target = Target.from_btf(EMPTY["little"], release="5.15.0-91-generic", features={Feature.BTF_ENUM64: True})
+    assert target.supports(Feature.PERF_LINK)
+    assert not target.supports(Feature.BTF_DECL_TAG)
+    assert target.supports(Feature.BTF_ENUM64)
+    assert Target.from_btf(EMPTY["little"]).supports(Feature.BTF_DECL_TAG)
+
+
 def test_damaged_btf_is_a_btf_error_when_it_is_asked_for():
     with pytest.raises(BtfError):
         _ = Target.from_btf(b"no BTF at all").btf
