@@ -15,6 +15,7 @@ from purebpf.btf import (
     DataSection,
     DeclTag,
     Enum,
+    Enumerator,
     Float,
     Function,
     FunctionProto,
@@ -103,7 +104,9 @@ def _wide_enum_to_union(_: Btf, found: BtfType) -> BtfType:
             # Nothing refers to the values of an enumeration, so a type of the same size is enough.
             return Union(name, size, ())
         case Enum(signed=True):
-            return Enum(found.name, found.size, found.enumerators)
+            # The same 32 bits: before 6.0 nothing said how they are meant.
+            same_bits = tuple(Enumerator(item.name, item.value & 0xFFFF_FFFF) for item in found.enumerators)
+            return Enum(found.name, found.size, same_bits)
     return found
 
 
