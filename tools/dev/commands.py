@@ -55,6 +55,13 @@ def _vm(arguments: list[str]) -> int:
     return vm(arguments)
 
 
+def _corpus(arguments: list[str]) -> int:
+    set_up("dev")
+    from tools.corpus.command import main as corpus
+
+    return corpus(arguments)
+
+
 def _bpf(arguments: list[str]) -> int:
     set_up()
     return subprocess.run(["make", "-C", str(ROOT / "bpf"), *arguments], check=False).returncode
@@ -73,5 +80,6 @@ _COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "check": _check,
     "bench": _bench,
     "vm": _vm,
+    "corpus": _corpus,
     "bpf": _bpf,
 }

@@ -1,0 +1,1 @@
+"""The corpus: real objects out of Debian packages, and what libbpf and purebpf each make of them."""
