@@ -6,7 +6,7 @@ Nothing here needs a privilege: without one the running kernel is described as i
 import argparse
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from purebpf.cli.values import printable
 from purebpf.errors import BpfError
@@ -32,7 +32,7 @@ def stages(arguments: argparse.Namespace) -> int:
         print()
     else:
         print(f"{arguments.file} for {target.name}")
-        show(result for result in results if result.stage in wanted)
+        show(results, wanted)
     last = results[-1]
     if last.error is None:
         return 0
@@ -40,12 +40,17 @@ def stages(arguments: argparse.Namespace) -> int:
     return 1
 
 
-def show(results: Iterable[StageResult]) -> None:
-    """Print stages: what each made, or why it could not."""
+def show(results: Iterable[StageResult], wanted: Container[str] = STAGES) -> None:
+    """Print the stages wanted: what each made, or why it could not."""
+    spec = None
     for result in results:
+        if result.stage == "describe":
+            spec = result.value
+        if result.stage not in wanted:
+            continue
         failed = "" if result.error is None else "  FAILED"
         print(f"\n{result.stage}  ({result.seconds * 1e3:.2f} ms){failed}")
-        print("\n".join(f"  {printable(line)}" for line in stage_lines(result)))
+        print("\n".join(f"  {printable(line)}" for line in stage_lines(result, spec)))
 
 
 def _target(arguments: argparse.Namespace) -> Target:

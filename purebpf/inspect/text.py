@@ -7,10 +7,11 @@ use; nothing here computes what a stage did not.
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from purebpf.btf import Btf, Kind
 from purebpf.elf import SHN_ABS, SHN_COMMON, SHN_UNDEF, SectionType
 from purebpf.plan.stages import FileRead, StageResult
 from purebpf.plan.steps import LoadPlan
-from purebpf.relocate.model import AdaptedCode, LinkedProgram
+from purebpf.relocate.model import AdaptedCode, Fixup, LinkedProgram
 from purebpf.spec.model import (
     CoreAccess,
     ExternCall,
@@ -28,6 +29,7 @@ from purebpf.spec.model import (
     UnknownReference,
 )
 from purebpf.uapi import MapType
+from purebpf.units import TypeId
 
 _SPECIAL_SECTIONS: Final = {SHN_UNDEF: "undefined", SHN_ABS: "absolute", SHN_COMMON: "common"}
 
@@ -121,8 +123,28 @@ def reference_text(reference: Reference) -> str:
 
 
 def adapted_lines(adapted: AdaptedCode) -> Iterator[str]:
-    """The functions after CO-RE."""
-    yield f"{len(adapted.functions)} functions, no access had to be changed"
+    """Each access that CO-RE recorded, with what it comes to on the target."""
+    recorded = sum(len(fixups) for fixups in adapted.fixups.values())
+    changed = sum(_is_changed(fixup) for fixups in adapted.fixups.values() for fixup in fixups)
+    yield f"{len(adapted.functions)} functions, {recorded} accesses recorded for CO-RE, {changed} changed"
+    for name, fixups in adapted.fixups.items():
+        for fixup in fixups:
+            yield f"  {name}+{fixup.insn}: {fixup_text(fixup)}"
+
+
+def fixup_text(fixup: Fixup) -> str:
+    """What one CO-RE record asked for, and the answer."""
+    decision = fixup.decision
+    question = f"{decision.kind.name.lower()} of '{decision.path}'"
+    if fixup.poisoned or decision.target is None:
+        return f"{question}: not on this target; the instruction is poisoned"
+    was = f" (was {decision.local.number})" if _is_changed(fixup) else ""
+    return f"{question}: {decision.target.number}{was}"
+
+
+def _is_changed(fixup: Fixup) -> bool:
+    target = fixup.decision.target
+    return fixup.poisoned or target is None or target.number != fixup.decision.local.number
 
 
 def linked_lines(programs: tuple[LinkedProgram, ...]) -> Iterator[str]:
@@ -143,9 +165,35 @@ def extern_lines(programs: tuple[LinkedProgram, ...]) -> Iterator[str]:
     yield f"{sum(len(program.externs) for program in programs)} externs to resolve"
 
 
-def sanitized_lines(types: bytes | None) -> Iterator[str]:
-    """The types as the kernel will get them."""
-    yield f"{len(types)} bytes of BTF" if types is not None else "no BTF for this kernel"
+def sanitized_lines(types: bytes | None, spec: ObjectSpec | None = None) -> Iterator[str]:
+    """The types as the kernel will get them, and which of the file's they replace."""
+    if types is None:
+        yield "no BTF for this kernel" if spec is None or spec.btf is not None else "the file has no BTF"
+        return
+    if spec is None or spec.btf is None or types == spec.btf.raw:
+        yield f"{len(types)} bytes of BTF" + ("" if spec is None else ", as in the file")
+        return
+    yield f"{len(types)} bytes of BTF, {len(spec.btf.raw)} in the file"
+    given = Btf.parse(types, base=spec.btf.base)
+    for type_id in map(TypeId, spec.btf.ids()):
+        if given[type_id] != spec.btf[type_id]:
+            yield f"  [{type_id}] {_replacement(spec.btf, given, type_id)}"
+
+
+def _replacement(ours: Btf, theirs: Btf, type_id: TypeId) -> str:
+    before, after = kind_and_name(ours, type_id), kind_and_name(theirs, type_id)
+    if before != after:
+        return f"{before} became {after}"
+    was, now = ours[type_id], theirs[type_id]
+    others = [name for name in was.__match_args__ if getattr(was, name) != getattr(now, name)]
+    return f"{before}: other {', '.join(others)}"
+
+
+def kind_and_name(btf: Btf, type_id: TypeId) -> str:
+    """A type in two words: "float 'double'"."""
+    kind, name = btf.kind(type_id), btf.name_of(type_id)
+    word = kind.name.lower() if isinstance(kind, Kind) else f"kind {kind}"
+    return f"{word} '{name}'" if name else word
 
 
 def plan_lines(plan: LoadPlan) -> Iterator[str]:
@@ -159,14 +207,15 @@ _LINES: Final[dict[str, Callable[[Any], Iterator[str]]]] = {
     "core": adapted_lines,
     "link": linked_lines,
     "externs": extern_lines,
-    "sanitize": sanitized_lines,
     "plan": plan_lines,
 }
 
 
-def stage_lines(result: StageResult) -> Iterator[str]:
-    """What one stage made, or why it could not."""
+def stage_lines(result: StageResult, spec: ObjectSpec | None = None) -> Iterator[str]:
+    """What one stage made, or why it could not; with `spec`, what changed since the file is told too."""
     if result.error is not None:
         yield from str(result.error).splitlines()
+    elif result.stage == "sanitize":
+        yield from sanitized_lines(result.value, spec)
     else:
         yield from _LINES[result.stage](result.value)

@@ -4,10 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from purebpf.btf import CoreKind
 from purebpf.inspect import plan_lines, spec_lines, stage_lines
-from purebpf.inspect.text import map_line, reference_text
+from purebpf.inspect.text import adapted_lines, map_line, reference_text
 from purebpf.plan.stages import STAGES, StageResult, trace
-from purebpf.plan.target import Target
+from purebpf.plan.target import Feature, Target
+from purebpf.relocate.access import Access
+from purebpf.relocate.model import AdaptedCode, Fixup
+from purebpf.relocate.resolve import Decision
+from purebpf.relocate.values import Value
 from purebpf.spec import (
     ExternCall,
     ExternValue,
@@ -20,7 +25,7 @@ from purebpf.spec import (
     UnknownReference,
 )
 from purebpf.uapi import MapType
-from purebpf.units import InsnIndex
+from purebpf.units import InsnIndex, TypeId
 from tests.writers import ObjectWriter
 
 BUILT = Path(__file__).parents[3] / "bpf" / "built"
@@ -75,7 +80,7 @@ def test_planning_prints_the_steps() -> None:
 
 
 def test_the_stages_between_count_what_they_did() -> None:
-    assert lines("subprogs", "core")[0].endswith("functions, no access had to be changed")
+    assert lines("subprogs", "core")[0].endswith("functions, 0 accesses recorded for CO-RE, 0 changed")
     assert lines("subprogs", "externs") == ["0 externs to resolve"]
     assert lines("subprogs", "sanitize")[0].endswith(" bytes of BTF")
     assert list(stage_lines(StageResult("sanitize", None, 0.0))) == ["no BTF for this kernel"]
@@ -109,3 +114,27 @@ def test_a_map_of_no_name_and_slots() -> None:
     spec = MapSpec("m", 99, 4, 4, 2, flags=1, slots=((1, "a"),))
     assert map_line(spec) == "map 'm': type 99, key 4, value 4, max_entries 2, flags 0x1, [1] = a"
     assert map_line(MapSpec("m", MapType.HASH, 4, 8, 1)) == "map 'm': hash, key 4, value 8, max_entries 1"
+
+
+def test_sanitizing_tells_which_types_were_replaced() -> None:
+    path = BUILT / "all_types.bpf.o"
+    old = Target("5.4", "5.4.0", 0x050400, "little", features={f: f is Feature.BTF for f in Feature if "BTF" in f.name})
+    found = {result.stage: result for result in trace(path, old)}
+    shown = list(stage_lines(found["sanitize"], found["describe"].value))
+    assert any(line.endswith("float 'double' became struct") for line in shown)
+    assert any(line.endswith("enum64 'wide' became union 'wide'") for line in shown)
+    same = results("all_types")
+    assert next(stage_lines(same["sanitize"], same["describe"].value)).endswith(" bytes of BTF, as in the file")
+
+
+def test_adapting_tells_what_each_access_came_to() -> None:
+    def fixup(theirs: Value | None, *, poisoned: bool = False) -> Fixup:
+        access = Access(TypeId(1))
+        return Fixup(AT, Decision(CoreKind.FIELD_BYTE_OFFSET, access, "task", Value(8), theirs), poisoned)
+
+    adapted = AdaptedCode({}, {"f": (fixup(Value(8)), fixup(Value(16)), fixup(None, poisoned=True))})
+    head, same, other, none = adapted_lines(adapted)
+    assert head == "0 functions, 3 accesses recorded for CO-RE, 2 changed"
+    assert same == "  f+1: field_byte_offset of 'task': 8"
+    assert other == "  f+1: field_byte_offset of 'task': 16 (was 8)"
+    assert none.endswith("not on this target; the instruction is poisoned")
