@@ -338,6 +338,17 @@ class Btf:
         return self.raw[header.layout : header.layout_end] if header.layout else None
 
     @property
+    def words(self) -> "memoryview | array[int]":
+        """The type section as native words; see `places`."""
+        types = memoryview(self.raw)[self._header.types : self._header.types_end]
+        return native_words(types, self.byteorder != NATIVE)
+
+    @property
+    def places(self) -> "array[int]":
+        """The word of `words` at which each own type's record begins. Not to be changed."""
+        return self._offsets
+
+    @property
     def strings(self) -> bytes:
         """The own string section."""
         return self.raw[self._header.strings : self._header.strings_end]

@@ -6,12 +6,14 @@ come later. What does not fit its field is a ValueError, the caller's mistake.
 """
 
 import struct
-from collections.abc import Callable, Collection
+from array import array
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from purebpf.btf.ext import CORE_RECORD_SIZE, FUNC_RECORD_SIZE, LINE_RECORD_SIZE, CoreKind
 from purebpf.btf.kinds import KNOWN_SIZES, RECORD_SIZES
-from purebpf.btf.reader import HEADER_SIZE, LAYOUT_HEADER_SIZE, MAGIC, VERSION, Btf
+from purebpf.btf.reader import HEADER_SIZE, LAYOUT_HEADER_SIZE, MAGIC, NATIVE, VERSION, Btf
 from purebpf.btf.records import encode_record
+from purebpf.btf.slots import IdMap, renumbered
 from purebpf.btf.types import BtfType
 from purebpf.units import ByteOrder, TypeId
 
@@ -30,14 +32,14 @@ class BtfWriter:
     def __init__(self, *, byteorder: ByteOrder = "little", base: Btf | None = None) -> None:
         self.byteorder = byteorder
         self.base = base
-        self._first_id = base.end_id if base else 1
         self._strings = _Strings(base)
         self._records: list[bytes] = []
+        self._next_id = base.end_id if base else 1
 
     @property
     def next_id(self) -> TypeId:
         """The id that the next `add` gives."""
-        return TypeId(self._first_id + len(self._records))
+        return TypeId(self._next_id)
 
     def string(self, text: str) -> int:
         """The offset of `text` in the string section, which gets it if it is not there yet."""
@@ -45,15 +47,42 @@ class BtfWriter:
 
     def add(self, kind: BtfType) -> TypeId:
         """Append a type and tell its id."""
-        type_id = self.next_id
-        self._records.append(encode_record(kind, self.string, self.byteorder))
-        return type_id
+        return self.add_record(encode_record(kind, self.string, self.byteorder))
 
     def add_record(self, record: bytes) -> TypeId:
         """Append a type as bytes, for kinds that this library does not know."""
         type_id = self.next_id
         self._records.append(record)
+        self._next_id += 1
         return type_id
+
+    def add_btf(self, btf: Btf) -> IdMap:
+        """Append every own type of `btf` with its strings, in either byte order, and tell the new ids.
+
+        A split BTF can only be added to one that continues the same base; ids of the base stay what they are.
+        """
+        if btf.base is not None and btf.base is not self.base:
+            raise ValueError("a split BTF can only be added to a BTF that is split from the same base")
+        ids = array("I", range(btf.first_id))
+        ids.extend(range(self._next_id, self._next_id + len(btf.ids())))
+        self.add_renumbered(btf, btf.ids(), ids)
+        return ids
+
+    def add_renumbered(self, btf: Btf, kept: Sequence[int], ids: IdMap) -> None:
+        """Append the own types `kept` of `btf`, in that order, with the ids that they refer to replaced by `ids`."""
+        known: dict[int, int] = {}
+
+        def string(offset: int) -> int:
+            found = known.get(offset)
+            if found is None:
+                found = known[offset] = self.string(btf.string(offset))
+            return found
+
+        words = renumbered(btf, kept, ids, string)
+        if self.byteorder != NATIVE:
+            words.byteswap()
+        self._records.append(words.tobytes())
+        self._next_id += len(kept)
 
     def build(self, *, kind_layout: bytes | None = None) -> bytes:
         """The section. `kind_layout` (such as `KIND_LAYOUT`) is added where given; Linux 7.0 and older refuse it."""
@@ -157,6 +186,15 @@ def rewrite(
         done = type_id + 1
     records.append(btf.records(done, btf.end_id))
     return _assemble(b"".join(records), btf.strings + strings.added(), layout, btf.byteorder)
+
+
+def with_added(btf: Btf, types: Iterable[BtfType]) -> Btf:
+    """`btf` with more types behind its own, whose ids stay what they are."""
+    strings = _Strings(btf)
+    records = [btf.records(btf.first_id, btf.end_id)]
+    records += [encode_record(kind, strings.offset, btf.byteorder) for kind in types]
+    raw = _assemble(b"".join(records), btf.strings + strings.added(), btf.kind_layout, btf.byteorder)
+    return Btf.parse(raw, base=btf.base, name=btf.name)
 
 
 def without_layout(btf: Btf) -> bytes:

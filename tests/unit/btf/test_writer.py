@@ -130,3 +130,29 @@ def test_what_does_not_fit_a_record_of_btf_ext_is_a_value_error() -> None:
     ext.core("s", 0, 1, "0", CoreKind.TYPE_SIZE)
     with pytest.raises(ValueError, match="need a header"):
         ext.build()
+
+
+@BOTH_ORDERS
+def test_a_btf_added_to_another_refers_to_its_own_types_under_new_ids(byteorder: ByteOrder) -> None:
+    writer = BtfWriter(byteorder=byteorder)
+    writer.add(Pointer(TypeId(0)))
+    ids = writer.add_btf(built(INT, Typedef("t", TypeId(1)), byteorder="big"))
+    assert list(ids) == [0, 2, 3]
+    writer.add(Const(TypeId(3)))
+    result = Btf.parse(writer.build())
+    assert [result[each] for each in result.ids()] == [
+        Pointer(TypeId(0)),
+        INT,
+        Typedef("t", TypeId(2)),
+        Const(TypeId(3)),
+    ]
+
+
+def test_a_split_btf_is_added_only_beside_its_base() -> None:
+    base = built(INT)
+    split = BtfWriter(base=base)
+    split.add(Pointer(TypeId(1)))
+    parsed = Btf.parse(split.build(), base=base)
+    assert list(split.add_btf(parsed)) == [0, 1, 3]
+    with pytest.raises(ValueError, match="split from the same base"):
+        BtfWriter().add_btf(parsed)
