@@ -85,15 +85,22 @@ def load(
     spec: "ObjectSpec | LoadPlan | Source",
     *,
     kernel: "Kernel | None" = None,
+    log_level: int = 0,
+    log_size: int = 0,
 ) -> BpfObject:
     """Load an object into the running kernel: all of it or nothing.
 
     Takes a spec, a plan made by `plan`, or whatever `open` takes. The caller closes the result (it is a context
     manager). `kernel` is for those who record or fake one. Raises `KernelError`, `VerifierError` when a program
     is rejected, `NotPermitted` with what stands in the way.
+
+    `log_level` asks the verifier for its log even of programs that it takes, as `obj.programs[name].log`: 1 the
+    states, 2 every instruction, 4 the statistics, or sums of these. `log_size` is the buffer to begin with; a log that
+    does not fit is asked for again.
     """
     made = spec if isinstance(spec, LoadPlan) else plan(spec)
-    loaded = execute(made, kernel if kernel is not None else RunningKernel(), log=logger_of(made.spec))
+    behind = kernel if kernel is not None else RunningKernel()
+    loaded = execute(made, behind, log=logger_of(made.spec), log_level=log_level, log_size=log_size)
     return BpfObject(made, loaded)
 
 

@@ -1,7 +1,10 @@
-"""Integers that must not be mixed up: told apart by the type checker only, or named as the kernel names them."""
+"""Integers that must not be mixed up: told apart by the type checker only, or named as the kernel names them.
+
+And what owns the commonest of them, a file descriptor.
+"""
 
 from enum import IntEnum
-from typing import Literal, NewType, Self
+from typing import Literal, NewType, Protocol, Self
 
 TypeId = NewType("TypeId", int)
 """Index of a type in a BTF; 0 is void."""
@@ -16,6 +19,13 @@ ByteOffset = NewType("ByteOffset", int)
 BitOffset = NewType("BitOffset", int)
 
 ByteOrder = Literal["little", "big"]
+
+
+class HasFd(Protocol):
+    """Something open in the kernel, such as a loaded program or a map."""
+
+    def fileno(self) -> int:
+        """Its file descriptor."""
 
 
 class KernelEnum(IntEnum):

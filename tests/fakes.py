@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from purebpf.btf import Btf, BtfError, size_of
 from purebpf.errors import KernelError, NotPermitted, VerifierError
-from purebpf.live.kernel import Handle, Kernel, LineOf, MapFacts
+from purebpf.live.kernel import Handle, Kernel, LineOf, LoadLog, MapFacts
 from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
 from purebpf.uapi import MapType, ProgramType
 
@@ -51,6 +51,7 @@ _UNTYPED = (
 )
 _CGROUP_STORAGE = (MapType.CGROUP_STORAGE, MapType.PERCPU_CGROUP_STORAGE)
 _INDEXED = (*_ARRAYS, *_OF_FDS, MapType.ARRAY_OF_MAPS)
+_NEED_TARGET = (ProgramType.TRACING, ProgramType.LSM, ProgramType.EXT)
 _NO_PREALLOC = 1
 _MMAPABLE = 1 << 10
 _LDIMM64 = 0x18
@@ -249,7 +250,15 @@ class FakeKernel:
         return self._give(FakeTypes(found, name))
 
     def load_program(
-        self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf, fd_array: bytes = b""
+        self,
+        step: LoadProgram,
+        code: bytes,
+        *,
+        btf: Handle | None,
+        line_of: LineOf,
+        fd_array: bytes = b"",
+        attach_fd: int = 0,
+        log: LoadLog | None = None,
     ) -> Handle:
         self._privilege("load program", step.name)
         if not _KERNEL_NAME.fullmatch(step.kernel_name):
@@ -273,12 +282,16 @@ class FakeKernel:
         for used in maps:
             if used.facts.type == MapType.PROG_ARRAY:
                 used.owner = step.type
+        if log is not None and log.level:
+            log.text = "processed 1 insns (limit 1000000)\n"
         return self._give(FakeProgram(step.name, step, code, maps, types))
 
     def _verify(
         self, step: LoadProgram, code: bytes, typed: bool, maps: list[FakeMap]
     ) -> tuple[int, int | None, str] | None:
         """(errno, instruction, complaint) of the few checks that a loader can get wrong; fills in `maps`."""
+        if (step.type in _NEED_TARGET) != bool(step.attach.btf_id):
+            return errno.EINVAL, None, "Tracing programs must provide btf_id"
         functions = {0}
         at = 0
         while at < len(code):
@@ -447,10 +460,20 @@ class _Passing:
         return self.kernel.open_module(name)
 
     def load_program(
-        self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf, fd_array: bytes = b""
+        self,
+        step: LoadProgram,
+        code: bytes,
+        *,
+        btf: Handle | None,
+        line_of: LineOf,
+        fd_array: bytes = b"",
+        attach_fd: int = 0,
+        log: LoadLog | None = None,
     ) -> Handle:
         self._before("load_program", step.name)
-        return self.kernel.load_program(step, code, btf=btf, line_of=line_of, fd_array=fd_array)
+        return self.kernel.load_program(
+            step, code, btf=btf, line_of=line_of, fd_array=fd_array, attach_fd=attach_fd, log=log
+        )
 
     def bind_map(self, program: Handle, handle: Handle) -> None:
         self._before("bind_map", "")

@@ -10,10 +10,11 @@ from purebpf.host.cpus import possible_cpus
 from purebpf.host.features import supports
 from purebpf.host.kallsyms import read_kallsyms
 from purebpf.host.version import running_version
-from purebpf.plan.target import ModuleTypes, Target
+from purebpf.plan.target import ModuleTypes, ProgramTypes, Target
 
 if TYPE_CHECKING:
     from purebpf.btf import Btf
+    from purebpf.units import HasFd
 
 _VMLINUX_BTF = "/sys/kernel/btf/vmlinux"
 
@@ -32,6 +33,7 @@ def running_target() -> Target:
         read_btf=_read_btf,
         read_modules=_read_modules,
         read_symbols=read_kallsyms,
+        program_types=_program_types,
     )
 
 
@@ -46,6 +48,12 @@ def _read_btf() -> "Btf | None":
     except FileNotFoundError:
         return None
     return Btf.parse(data, name=_VMLINUX_BTF, scan=btf_scan)
+
+
+def _program_types(program: "HasFd | int") -> "ProgramTypes":
+    from purebpf.host.programs import program_types
+
+    return program_types(program)
 
 
 def _read_modules() -> "tuple[ModuleTypes, ...]":

@@ -7,7 +7,7 @@ protocol: one that records, one that is faked, one that fails at step N.
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from purebpf.errors import KernelError, VerifierError
@@ -18,6 +18,8 @@ from purebpf.syscall.fd import Fd
 
 # libbpf starts with 16 MiB; most verdicts fit into far less, and a log that was cut is asked for again.
 _LOG_START: Final = 1 << 18
+# The kernel refuses smaller ones.
+_LOG_LEAST: Final = 128
 # The kernel takes up to UINT_MAX >> 2 since 5.2; nobody can read that much.
 _LOG_LIMIT: Final = 1 << 28
 
@@ -48,6 +50,19 @@ class MapFacts:
     map_extra: int
 
 
+@dataclass(slots=True)
+class LoadLog:
+    """The verifier's log of a program: how much is asked for, and what came if it was loaded.
+
+    `level` 0 asks for none unless the program is refused. `size` is the buffer's to begin with, 0 for what fits most
+    verdicts; a log that does not fit is asked for again.
+    """
+
+    level: int = 0
+    size: int = 0
+    text: str = field(default="", repr=False)
+
+
 class Kernel(Protocol):
     """What a load asks of a kernel."""
 
@@ -67,9 +82,20 @@ class Kernel(Protocol):
         """The types of a kernel module, for programs that name something in it."""
 
     def load_program(
-        self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf, fd_array: bytes = b""
+        self,
+        step: LoadProgram,
+        code: bytes,
+        *,
+        btf: Handle | None,
+        line_of: LineOf,
+        fd_array: bytes = b"",
+        attach_fd: int = 0,
+        log: LoadLog | None = None,
     ) -> Handle:
-        """Verify and load a program; `code` and `fd_array` have the fds of its maps and modules in place."""
+        """Verify and load a program; `code` and `fd_array` have the fds of its maps and modules in place.
+
+        `attach_fd` is whose type `step.attach` names: a module's, a program's, or 0 for the kernel's.
+        """
 
     def bind_map(self, program: Handle, handle: Handle) -> None:
         """Tie a map's life to a program's."""
@@ -134,28 +160,48 @@ class RunningKernel:
         return open_module(name)
 
     def load_program(
-        self, step: LoadProgram, code: bytes, *, btf: Handle | None, line_of: LineOf, fd_array: bytes = b""
+        self,
+        step: LoadProgram,
+        code: bytes,
+        *,
+        btf: Handle | None,
+        line_of: LineOf,
+        fd_array: bytes = b"",
+        attach_fd: int = 0,
+        log: LoadLog | None = None,
     ) -> Handle:
-        try:
-            return self._load(step, code, btf, None, fd_array)
-        except OSError as error:
-            first = error
+        asked = log if log is not None else LoadLog()
+        first: OSError | None = None
+        if not asked.level:
+            try:
+                return self._load(step, code, btf, None, fd_array, attach_fd)
+            except OSError as error:
+                first = error
         # A log costs the verifier time, so it is asked for only now; the second try may succeed (memory, signals).
-        log = calls.Log(bytearray(_LOG_START))
+        attempt = calls.Log(bytearray(max(asked.size or _LOG_START, _LOG_LEAST)), asked.level or 1)
         while True:
             try:
-                return self._load(step, code, btf, log, fd_array)
+                handle = self._load(step, code, btf, attempt, fd_array, attach_fd)
             except OSError as error:
-                wanted = max(log.true_size, len(log.buffer) * 4 if error.errno == errno.ENOSPC else 0)
-                if len(log.buffer) < wanted and len(log.buffer) < _LOG_LIMIT:
-                    log = calls.Log(bytearray(min(wanted + 1, _LOG_LIMIT)))
+                size = len(attempt.buffer)
+                wanted = max(attempt.true_size, size * 4 if error.errno == errno.ENOSPC else 0)
+                if size < wanted and size < _LOG_LIMIT:
+                    attempt = calls.Log(bytearray(min(wanted + 1, _LOG_LIMIT)), attempt.level)
                     continue
                 # ENOSPC is about the log; the verdict's errno is the first one.
-                cause = first if error.errno == errno.ENOSPC else error
-                raise _refusal(step, cause, log.text, line_of) from error
+                cause = first if first is not None and error.errno == errno.ENOSPC else error
+                raise _refusal(step, cause, attempt.text, line_of) from error
+            asked.text = attempt.text
+            return handle
 
     def _load(
-        self, step: LoadProgram, code: bytes, btf: Handle | None, log: calls.Log | None, fd_array: bytes
+        self,
+        step: LoadProgram,
+        code: bytes,
+        btf: Handle | None,
+        log: calls.Log | None,
+        fd_array: bytes,
+        attach_fd: int,
     ) -> Handle:
         number = calls.prog_load(
             prog_type=step.type,
@@ -170,6 +216,8 @@ class RunningKernel:
             func_info_rec_size=step.func_info_record_size if btf is not None else 0,
             line_info=step.line_info if btf is not None else b"",
             line_info_rec_size=step.line_info_record_size if btf is not None else 0,
+            attach_btf_id=step.attach.btf_id,
+            attach_fd=attach_fd,
             fd_array=fd_array,
             log=log,
         )

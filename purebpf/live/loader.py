@@ -17,7 +17,8 @@ from typing import Final
 
 from purebpf.btf import Btf, InfoSection, line_infos
 from purebpf.errors import KernelError, NotPermitted
-from purebpf.live.kernel import Handle, Kernel, MapFacts
+from purebpf.live.kernel import Handle, Kernel, LoadLog, MapFacts
+from purebpf.plan.attach_target import NOWHERE, AttachPoint
 from purebpf.plan.steps import (
     BindMap,
     CreateMap,
@@ -39,11 +40,12 @@ _READ_ONLY_BY_KIND: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 
 @dataclass(slots=True)
 class Loaded:
-    """What a plan made: one handle each, closed by the caller."""
+    """What a plan made: one handle each, closed by the caller; `logs` has the logs that were asked for, by program."""
 
     btf: Handle | None = None
     maps: dict[str, Handle] = field(default_factory=dict)
     programs: dict[str, Handle] = field(default_factory=dict)
+    logs: dict[str, str] = field(default_factory=dict)
 
     def close(self) -> None:
         """Close every handle."""
@@ -52,10 +54,17 @@ class Loaded:
                 handle.close()
 
 
-def execute(plan: LoadPlan, kernel: Kernel, *, log: logging.Logger | None = None) -> Loaded:
-    """Carry `plan` out. Either every step succeeds, or nothing it made is left."""
+def execute(
+    plan: LoadPlan, kernel: Kernel, *, log: logging.Logger | None = None, log_level: int = 0, log_size: int = 0
+) -> Loaded:
+    """Carry `plan` out. Either every step succeeds, or nothing it made is left.
+
+    `log_level` is what the verifier is asked to tell of every program that has no level of its own, `log_size` the
+    buffer for it.
+    """
     log = log if log is not None else logging.getLogger("purebpf")
     loading = _Loading(plan, kernel, log)
+    loading.log_level, loading.log_size = log_level, log_size
     try:
         for step in plan.steps:
             loading.perform(step)
@@ -77,6 +86,7 @@ class _Loading:
         self.kernel = kernel
         self.loaded = Loaded()
         self.undo: list[Callable[[], None]] = []
+        self.log_level = self.log_size = 0
         self._modules: dict[str, Handle] = {}
         self._btf = plan.spec.btf
         self._byteorder = plan.spec.byteorder
@@ -202,15 +212,26 @@ class _Loading:
             at = module_slot.insn * 8 + 12
             code[at : at + 4] = self.module(module_slot.module).number.to_bytes(4, self._byteorder)
         numbers = [self.module(name).number if name else 0 for name in step.fd_array]
-        return self._keep(
+        log = LoadLog(step.log_level or self.log_level, self.log_size)
+        handle = self._keep(
             self.kernel.load_program(
                 step,
                 bytes(code),
                 btf=self.loaded.btf,
                 line_of=_SourceLines(step, self._btf),
                 fd_array=b"".join(number.to_bytes(4, self._byteorder) for number in numbers),
+                attach_fd=self._attach_fd(step.attach) if step.attach is not NOWHERE else 0,
+                log=log,
             )
         )
+        if log.level:
+            self.loaded.logs[step.name] = log.text
+        return handle
+
+    def _attach_fd(self, point: AttachPoint) -> int:
+        if point.program is not None:
+            return point.program.fd
+        return self.module(point.module).number if point.module is not None else 0
 
     def module(self, name: str) -> Handle:
         """The types of a kernel module, opened once a load; `finish` closes them."""

@@ -92,7 +92,8 @@ class BpfObject:
     def _open_program(self, name: str) -> Program:
         if not self._steps:
             self._steps = {step.name: step for step in self.plan.programs()}
-        return Program(_fd(self._loaded.programs[name]), self.spec.programs[name], self._steps[name])
+        fd, log = _fd(self._loaded.programs[name]), self._loaded.logs.get(name, "")
+        return Program(fd, self.spec.programs[name], self._steps[name], log)
 
     def _open_map(self, name: str) -> "Map":
         from purebpf.host.cpus import possible_cpus

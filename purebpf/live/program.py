@@ -13,16 +13,17 @@ from purebpf.plan.steps import LoadProgram
 from purebpf.spec.model import ProgramSpec
 from purebpf.syscall import calls, objects
 from purebpf.syscall.fd import Fd
-from purebpf.uapi import ProgramType
+from purebpf.uapi import AttachType, ProgramType
 
 if TYPE_CHECKING:
     import builtins
     import socket
     from types import TracebackType
 
-    from purebpf.live.link import Link
+    from purebpf.live.link import IterLink, Link
     from purebpf.syscall.calls import TestRun
     from purebpf.syscall.infos import ProgInfo
+    from purebpf.units import HasFd
 
 Buffer = bytes | bytearray | memoryview
 
@@ -30,10 +31,12 @@ Buffer = bytes | bytearray | memoryview
 class Program:
     """A program in the kernel. Made by `purebpf.load`, which also closes it."""
 
-    def __init__(self, fd: Fd, spec: ProgramSpec, step: LoadProgram) -> None:
+    def __init__(self, fd: Fd, spec: ProgramSpec, step: LoadProgram, log: str = "") -> None:
         self._fd = fd
         self.spec = spec
         self.step = step
+        self.log = log
+        """What the verifier told while it was loaded; '' unless a log level was given."""
 
     @property
     def name(self) -> str:
@@ -44,6 +47,11 @@ class Program:
     def type(self) -> ProgramType:
         """Its program type."""
         return self.spec.type
+
+    @property
+    def expected_attach_type(self) -> AttachType | int | None:
+        """The attach type it was loaded for, where its type has several."""
+        return self.step.expected_attach_type
 
     @property
     def fd(self) -> int:
@@ -122,6 +130,38 @@ class Program:
             cookie=cookie,
             ref_ctr_offset=ref_ctr_offset,
         )
+
+    def attach_trace(self, *, cookie: int = 0) -> "Link":
+        """Attach it (tp_btf, fentry, fexit, fmod_ret, fsession) to the target that it was loaded for."""
+        from purebpf.live.link import attach_trace
+
+        return attach_trace(self, cookie=cookie)
+
+    def attach_freplace(self, target: "HasFd | int | None" = None, function: str = "", *, cookie: int = 0) -> "Link":
+        """Let it replace the function that it was loaded for, or a like one, `function` of program `target`."""
+        from purebpf.live.link import attach_freplace
+
+        return attach_freplace(self, target, function, cookie=cookie)
+
+    def attach_lsm(self, *, cookie: int = 0) -> "Link":
+        """Attach it to the security hook that it was loaded for."""
+        from purebpf.live.link import attach_lsm
+
+        return attach_lsm(self, cookie=cookie)
+
+    def attach_iter(
+        self,
+        *,
+        map: "HasFd | int | None" = None,  # noqa: A002
+        task: int | None = None,
+        process: int | None = None,
+        cgroup: "HasFd | int | str | None" = None,
+        order: str = "down",
+    ) -> "IterLink":
+        """Attach it, an iterator; the link is read. `map`, `task`, `process` or `cgroup` say what it walks over."""
+        from purebpf.live.link import attach_iter
+
+        return attach_iter(self, map=map, task=task, process=process, cgroup=cgroup, order=order)
 
     def attach_perf_event(self, event: int, *, cookie: int = 0) -> "Link":
         """Attach it to an open perf event's fd, which stays the caller's."""

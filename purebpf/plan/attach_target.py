@@ -20,9 +20,9 @@ from purebpf.btf import Btf, Kind
 from purebpf.errors import AttachTargetError, BpfError, NotSupported
 from purebpf.frozen import frozen
 from purebpf.plan.target import ProgramTypes, Target
-from purebpf.spec.model import HasFd, ProgramSpec
+from purebpf.spec.model import ProgramSpec
 from purebpf.uapi import AttachType, ProgramType
-from purebpf.units import VOID, TypeId
+from purebpf.units import VOID, HasFd, TypeId
 
 # What the compiler appends to the name of a function that it changed or took a part out of.
 _CHANGED_BY_COMPILER: Final = (".isra.0", ".constprop.0", ".part.0", ".cold", ".llvm.0")

@@ -8,20 +8,13 @@ Offsets inside a function's `code` are instruction indices relative to that func
 from collections.abc import Mapping
 from dataclasses import field
 from enum import IntEnum
-from typing import Any, Protocol
+from typing import Any
 
 from purebpf.btf import Btf, CoreRelocation
 from purebpf.frozen import frozen
 from purebpf.spec.sections import SectionDefinition
 from purebpf.uapi import AttachType, MapType, ProgramType
-from purebpf.units import VOID, ByteOrder, InsnIndex, TypeId
-
-
-class HasFd(Protocol):
-    """Something open in the kernel, such as a loaded program."""
-
-    def fileno(self) -> int:
-        """Its file descriptor."""
+from purebpf.units import VOID, ByteOrder, HasFd, InsnIndex, TypeId
 
 
 class Pinning(IntEnum):

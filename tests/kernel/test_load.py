@@ -289,13 +289,13 @@ class _Ids(RunningKernel):
         self.maps: set[int] = set()
         self.programs: set[int] = set()
 
-    def create_map(self, step, *, btf, inner):  # type: ignore[no-untyped-def]
-        made = super().create_map(step, btf=btf, inner=inner)
+    def create_map(self, step, **given):  # type: ignore[no-untyped-def]
+        made = super().create_map(step, **given)
         self.maps.add(objects.map_info(made.number).id)
         return made
 
-    def load_program(self, step, code, *, btf, line_of):  # type: ignore[no-untyped-def]
-        made = super().load_program(step, code, btf=btf, line_of=line_of)
+    def load_program(self, step, code, **given):  # type: ignore[no-untyped-def]
+        made = super().load_program(step, code, **given)
         self.programs.add(objects.prog_info(made.number).id)
         return made
 

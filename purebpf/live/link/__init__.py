@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from purebpf.live.link.base import AttachableProgram, Link, LinkInfo, read_link_info
     from purebpf.live.link.events import EventLink, Mode
+    from purebpf.live.link.iter import IterLink, attach_iter
     from purebpf.live.link.kprobe import attach_kprobe
+    from purebpf.live.link.lsm import attach_lsm
     from purebpf.live.link.perf_event import PerfEvent, attach_perf_event
     from purebpf.live.link.raw_tracepoint import attach_raw_tracepoint
     from purebpf.live.link.sections import attach_by_section
     from purebpf.live.link.socket_filter import SocketLink, attach_socket
+    from purebpf.live.link.trace import attach_freplace, attach_trace
     from purebpf.live.link.tracepoint import attach_tracepoint
     from purebpf.live.link.uprobe import attach_uprobe
     from purebpf.live.link.xdp import attach_xdp
@@ -21,16 +24,21 @@ if TYPE_CHECKING:
 __all__ = [
     "AttachableProgram",
     "EventLink",
+    "IterLink",
     "Link",
     "LinkInfo",
     "Mode",
     "PerfEvent",
     "SocketLink",
     "attach_by_section",
+    "attach_freplace",
+    "attach_iter",
     "attach_kprobe",
+    "attach_lsm",
     "attach_perf_event",
     "attach_raw_tracepoint",
     "attach_socket",
+    "attach_trace",
     "attach_tracepoint",
     "attach_uprobe",
     "attach_xdp",
@@ -40,16 +48,21 @@ __all__ = [
 _HOMES = {
     "AttachableProgram": "base",
     "EventLink": "events",
+    "IterLink": "iter",
     "Link": "base",
     "LinkInfo": "base",
     "Mode": "events",
     "PerfEvent": "perf_event",
     "SocketLink": "socket_filter",
     "attach_by_section": "sections",
+    "attach_freplace": "trace",
+    "attach_iter": "iter",
     "attach_kprobe": "kprobe",
+    "attach_lsm": "lsm",
     "attach_perf_event": "perf_event",
     "attach_raw_tracepoint": "raw_tracepoint",
     "attach_socket": "socket_filter",
+    "attach_trace": "trace",
     "attach_tracepoint": "tracepoint",
     "attach_uprobe": "uprobe",
     "attach_xdp": "xdp",

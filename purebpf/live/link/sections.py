@@ -5,7 +5,7 @@ open (which socket, which interface, which event) comes as an option. A hook is 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from purebpf.errors import AttachTargetError, BpfError
 from purebpf.live.link.base import AttachableProgram, Link
@@ -95,6 +95,32 @@ def _xdp(program: AttachableProgram, _: str, options: dict[str, Any]) -> Link:
     return attach_xdp(program, _required(options, "interface", "a network interface's name or index"), **options)
 
 
+def _trace(program: AttachableProgram, _: str, options: dict[str, Any]) -> Link:
+    from purebpf.live.link.trace import TracingProgram, attach_trace
+
+    return attach_trace(cast(TracingProgram, program), **options)
+
+
+def _freplace(program: AttachableProgram, _: str, options: dict[str, Any]) -> Link:
+    from purebpf.live.link.trace import TracingProgram, attach_freplace
+
+    return attach_freplace(cast(TracingProgram, program), **options)
+
+
+def _lsm(program: AttachableProgram, _: str, options: dict[str, Any]) -> Link:
+    from purebpf.live.link.lsm import attach_lsm
+    from purebpf.live.link.trace import TracingProgram
+
+    return attach_lsm(cast(TracingProgram, program), **options)
+
+
+def _iter(program: AttachableProgram, _: str, options: dict[str, Any]) -> Link:
+    from purebpf.live.link.iter import attach_iter
+    from purebpf.live.link.trace import TracingProgram
+
+    return attach_iter(cast(TracingProgram, program), **options)
+
+
 def _required(options: dict[str, Any], name: str, what: str) -> Any:
     if name not in options:
         raise AttachTargetError("the section does not say where the program goes", remedy=f"give {name}=, {what}")
@@ -108,6 +134,10 @@ _HOOKS: dict[AttachKind, Attach] = {
     AttachKind.URETPROBE: _uprobe(True),
     AttachKind.TRACEPOINT: _tracepoint,
     AttachKind.RAW_TRACEPOINT: _raw_tracepoint,
+    AttachKind.TRACE: _trace,
+    AttachKind.FREPLACE: _freplace,
+    AttachKind.LSM: _lsm,
+    AttachKind.ITER: _iter,
     AttachKind.PERF_EVENT: _perf_event,
     AttachKind.SOCKET: _socket,
     AttachKind.XDP: _xdp,

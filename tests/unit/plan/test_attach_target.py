@@ -11,8 +11,7 @@ from purebpf.plan.attach_target import NOWHERE, AttachPoint, TargetProgram, atta
 from purebpf.plan.stages import open_object, plan_object
 from purebpf.plan.target import ModuleTypes, ProgramTypes, Target
 from purebpf.spec import ProgramSpec
-from purebpf.spec.model import HasFd
-from purebpf.units import TypeId
+from purebpf.units import HasFd, TypeId
 from tests.writers import ObjectWriter
 
 EXIT = b"\x95" + bytes(7)
