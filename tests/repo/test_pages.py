@@ -22,6 +22,7 @@ _LIMIT = 120
 _MARK = "\x1e"
 # A command that changes or installs something, or never ends, is not replayed; these are, and `| head` and the like.
 _REPLAYED = ("purebpf ", "./dev help", "python3 -c ", "python examples/", "python3 examples/")
+_REPLAYED_AS_ROOT = (*_REPLAYED, "setpriv ")
 
 
 def _name(page: Path) -> str:
@@ -58,9 +59,10 @@ def test_the_python_of_a_page_runs_as_one_program_and_prints_what_is_shown(page:
 
 @pytest.mark.parametrize("page", _pages_with("console"), ids=_name)
 def test_the_commands_of_a_page_say_what_is_shown(page: Path) -> None:
+    replayed = _REPLAYED_AS_ROOT if os.geteuid() == 0 else _REPLAYED
     for block in _blocks(page, "console"):
         for command, shown in exchanges(block.text):
-            if not command.startswith(_REPLAYED):
+            if not command.startswith(replayed):
                 continue
             done = _run(["sh", "-c", command])
             if os.geteuid() != 0 and done.returncode == EXIT_NOT_PERMITTED:
