@@ -17,7 +17,7 @@ from purebpf.btf import Btf, InfoSection, line_infos
 from purebpf.errors import BpfError, BtfError, RelocationError
 from purebpf.relocate.candidates import KernelTypes
 from purebpf.relocate.model import AdaptedCode, Fixup
-from purebpf.relocate.patch import Change, apply, poison
+from purebpf.relocate.patch import Change, apply, immediate, poison
 from purebpf.relocate.resolve import Decision, Resolver
 from purebpf.spec.model import CoreAccess, FunctionSpec, ObjectSpec, SubprogramAddress, SubprogramCall
 
@@ -86,8 +86,11 @@ def _carry_out(code: bytearray, access: CoreAccess, decision: Decision, spec: Ob
     """Write the decision into the code; False if the instruction was poisoned."""
     ours, theirs = decision.local, decision.target
     if theirs is not None:
-        old = ours.number if ours.checked else None
-        change = Change(old, theirs.number, ours.size, theirs.size, decision.resizable)
+        old, new = ours.number if ours.checked else None, theirs.number
+        if ours.unsigned is not None and ours.unsigned == immediate(code, access.insn, spec.byteorder):
+            # libbpf refuses the object here: it takes the enumerators of every enum for signed ones.
+            old, new = ours.unsigned, new if theirs.unsigned is None else theirs.unsigned
+        change = Change(old, new, ours.size, theirs.size, decision.resizable)
         if apply(code, access.insn, change, spec.byteorder):
             return True
     poison(code, access.insn, spec.byteorder)

@@ -15,6 +15,7 @@ from purebpf.units import VOID, ByteOrder, TypeId
 
 _REGISTER_BYTES: Final = 8
 _REGISTER_BITS: Final = 64
+_U64: Final = 0xFFFFFFFF_FFFFFFFF
 
 FOUND_OR_ZERO: Final = frozenset(
     (
@@ -33,12 +34,14 @@ class Value(NamedTuple):
     """`number` is what the instruction holds; `checked` says that the compiler must have come to the same one.
 
     `size` is how many bytes a load or store of the field moves (0: not for the loader to change), `type` of what.
+    `unsigned` is what it is instead to a compiler that takes it for unsigned, where the types do not tell.
     """
 
     number: int
     checked: bool = True
     size: int = 0
     type: TypeId = VOID
+    unsigned: int | None = None
 
 
 def value_of(kind: CoreKind, btf: Btf, access: Access, byteorder: ByteOrder) -> Value:
@@ -52,21 +55,23 @@ def value_of(kind: CoreKind, btf: Btf, access: Access, byteorder: ByteOrder) -> 
         case CoreKind.TYPE_SIZE:
             return Value(size_of(btf, access.root))
         case CoreKind.ENUMVAL_VALUE:
-            return Value(_enumerator_value(btf, access))
+            return _enumerator_value(btf, access)
     return Value(1)
 
 
-def _enumerator_value(btf: Btf, access: Access) -> int:
+def _enumerator_value(btf: Btf, access: Access) -> Value:
     """The value as 64 bits. Those of a 32-bit enum are extended as signed ones, as libbpf has it: before Linux 6.0
-    BTF did not say of an enum whether it is signed.
+    BTF did not say of an enum whether it is signed. The instruction knows what the compiler thought.
     """
     (part,) = access.parts
     enum = btf[part.type]
     assert isinstance(enum, Enum)
     value = enum.enumerators[part.index].value
-    if not enum.wide:
-        value = (value & 0xFFFFFFFF ^ 0x80000000) - 0x80000000
-    return value & 0xFFFFFFFF_FFFFFFFF
+    if enum.wide:
+        return Value(value & _U64)
+    low = value & 0xFFFFFFFF
+    signed = ((low ^ 0x80000000) - 0x80000000) & _U64
+    return Value(signed, unsigned=low if low != signed and not enum.signed else None)
 
 
 def _field_value(kind: CoreKind, btf: Btf, access: Access, byteorder: ByteOrder) -> Value:

@@ -56,9 +56,10 @@ def harness() -> Path:
 
 
 @cache
-def judge(path: Path) -> Verdict:
-    """Ask libbpf about one object."""
-    answer = subprocess.run([str(harness()), str(path)], capture_output=True, text=True, check=True, timeout=60)
+def judge(path: Path, core_types: Path | None = None) -> Verdict:
+    """Ask libbpf about one object, with other types for CO-RE than the running kernel's if any are given."""
+    command = [str(harness()), str(path), *([str(core_types)] if core_types else [])]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     records = [json.loads(line) for line in answer.stdout.splitlines()]
     opened = records[0]
     verdict = Verdict(opened["error"], opened["reason"].strip())

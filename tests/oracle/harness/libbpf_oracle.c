@@ -1,6 +1,8 @@
 /* What libbpf makes of an object file, without a kernel: one JSON line for each thing it says or would do.
  *
- *     libbpf_oracle FILE
+ *     libbpf_oracle FILE [TYPES]
+ *
+ * CO-RE adapts the code to the types in the BTF or ELF file TYPES, by default to those of the running kernel.
  *
  * libbpf is linked statically and its syscall() is wrapped (ld --wrap=syscall), so that bpf(2) never happens: every
  * command succeeds, file descriptors are duplicates of /dev/null, and what would have gone to the kernel is printed with
@@ -38,6 +40,7 @@ struct fake_fd {
 
 static struct fake_fd fds[FDS];
 static bool recording;
+static const char *core_types;
 
 static void print_string(const char *text)
 {
@@ -348,7 +351,8 @@ static void report(const char *kind, const char *program, int error)
 
 static struct bpf_object *open_object(const char *path, const char *only)
 {
-	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	LIBBPF_OPTS(bpf_object_open_opts, options, .btf_custom_path = core_types);
+	struct bpf_object *object = bpf_object__open_file(path, &options);
 	struct bpf_program *program;
 
 	if (!object)
@@ -412,10 +416,11 @@ int main(int argc, char **argv)
 {
 	struct bpf_object *object;
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: libbpf_oracle FILE\n");
+	if (argc != 2 && argc != 3) {
+		fprintf(stderr, "usage: libbpf_oracle FILE [TYPES]\n");
 		return 2;
 	}
+	core_types = argv[2];
 	libbpf_set_print(keep_warning);
 	object = bpf_object__open_file(argv[1], NULL);
 	report("open", NULL, object ? 0 : -errno);
