@@ -8,7 +8,7 @@
 PyObject *fastpath_ring_into(PyObject *module, PyObject *args);
 PyObject *fastpath_ring_list(PyObject *module, PyObject *args);
 PyObject *fastpath_ring_each(PyObject *module, PyObject *args);
-PyObject *fastpath_perf_list(PyObject *module, PyObject *args);
+PyObject *fastpath_perf_take(PyObject *module, PyObject *args);
 PyObject *fastpath_btf_scan(PyObject *module, PyObject *args);
 
 #endif

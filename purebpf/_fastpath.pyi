@@ -8,7 +8,7 @@ writable buffer of at most 512 bytes and afterwards holds what the kernel wrote,
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias, final
+from typing import Any, TypeAlias
 
 from typing_extensions import Buffer
 
@@ -21,28 +21,26 @@ def bpf(command: int, attr: Buffer, inputs: Pointers = (), outputs: Pointers = (
 def perf_event_open(attr: Buffer, pid: int, cpu: int, group_fd: int, flags: int, inputs: Pointers = (), /) -> int:
     """One perf_event_open system call; pointers and EINTR as in `bpf`."""
 
-@final
 class Entries:
-    """The entries of one map. Borrows the fd; set `fd` to -1 when it is closed: every call is a ValueError then.
+    """The entries of one map, and the base class of mappings. Borrows the fd; set `_fd` to -1 when it is closed: every
+    call is a ValueError then.
 
     `key_size` and `value_size` must be the kernel's own figures (map_info): it writes that many bytes whatever is
     said here. For per-CPU maps `value_size` is `roundup(size, 8)` times the possible CPUs. A kind of 0 means bytes,
-    1 unsigned and 2 signed integers of 1, 2, 4 or 8 bytes. `waits` releases the GIL around each call, for maps
-    whose updates block; the others hold it (a hash operation costs 560 ns, releasing 80 more).
+    1 unsigned and 2 signed integers of 1 to 8 bytes. `waits` releases the GIL around updates and deletions, for maps
+    where they block; all else holds it (a hash operation costs 560 ns, releasing 80 more).
 
-    `direct` is for `Subscripts`: keys and values need no codec.
+    `m[key]`, `m[key] = value` and `del m[key]` are carried out without Python in between where `direct` says that
+    keys and values need no codec. In every other case, and whatever fails in the kernel, the subclass's `_get(key)`,
+    `_set(key, value)` or `_remove(key)` does the whole again.
 
     A key or value of another length, or a number that does not fit, is a ValueError; another type a TypeError.
     Queues and stacks have keys of size 0: None.
     """
 
-    fd: int
-    @property
-    def key_size(self) -> int: ...
-    @property
-    def value_size(self) -> int: ...
-    def __new__(
-        cls,
+    _fd: int
+    def __init__(
+        self,
         fd: int,
         key_size: int,
         value_size: int,
@@ -51,39 +49,15 @@ class Entries:
         value_kind: int = 0,
         waits: bool = False,
         direct: bool = False,
-    ) -> Entries: ...
-    def lookup(self, key: Buffer | int | None, flags: int = 0, /) -> bytes | int | None:
-        """The value of `key`; None when the kernel has none (ENOENT)."""
+    ) -> None: ...
+    def _operate(self, command: int, key: Any, value: Any = None, flags: int = 0, /) -> bytes | int | None:
+        """One command on one entry.
 
-    def lookup_and_delete(self, key: Buffer | int | None, flags: int = 0, /) -> bytes | int | None:
-        """As `lookup`, and the entry is gone."""
+        MAP_LOOKUP_ELEM and MAP_LOOKUP_AND_DELETE_ELEM give the value, MAP_GET_NEXT_KEY the key after this one in the
+        kernel's order (the first for None); None when the kernel has none (ENOENT). MAP_UPDATE_ELEM and
+        MAP_DELETE_ELEM give None.
+        """
 
-    def next_key(self, key: Buffer | int | None, /) -> bytes | int | None:
-        """The key after `key` in the kernel's order, the first one for None; None after the last."""
-
-    def update(self, key: Buffer | int | None, value: Buffer | int, flags: int = 0, /) -> None: ...
-    def delete(self, key: Buffer | int, /) -> None: ...
-    def batch(
-        self,
-        command: int,
-        in_batch: Buffer | None,
-        out_batch: Buffer | None,
-        keys: Buffer | None,
-        values: Buffer | None,
-        count: int,
-        element_flags: int = 0,
-        /,
-    ) -> tuple[int, int]:
-        """One of the four batch commands on `count` entries; how many the kernel moved, and its errno or 0."""
-
-class Subscripts:
-    """Base class of mappings: `m[key]`, `m[key] = value`, `del m[key]` on its `_entries`, without Python in between.
-
-    Used where the entries are `direct`; in every other case, and whatever fails in the kernel, the subclass's
-    `_get(key)`, `_set(key, value)` or `_remove(key)` does the whole again.
-    """
-
-    _entries: Entries
     def __getitem__(self, key: Any, /) -> Any: ...
     def __setitem__(self, key: Any, value: Any, /) -> None: ...
     def __delitem__(self, key: Any, /) -> None: ...
@@ -114,10 +88,10 @@ def ring_each(
     and the next call begins with the event after. The callback may drain the same ring itself.
     """
 
-def perf_list(ring: Buffer, page_size: int, limit: int, /) -> list[bytes | int]:
-    """Records of a perf ring (one metadata page, then the data): samples as bytes, lost counts as ints, in order.
+def perf_take(ring: Buffer, page_size: int, /) -> bytes:
+    """All records of a perf ring (one metadata page, then the data) as they stand there, in one piece.
 
-    Samples must have been asked for with PERF_SAMPLE_RAW alone. Other records are passed over.
+    What they are, `purebpf.syscall.perf.records` knows.
     """
 
 def btf_scan(types: Buffer, swapped: bool, sizes: Buffer, /) -> tuple[bytes, bytes, int]:

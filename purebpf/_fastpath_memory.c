@@ -11,13 +11,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__GNUC__) || defined(__clang__)
+/* Builtins of GCC and Clang, without which the rings cannot be shared with the kernel. */
 #define PREFETCH(address) __builtin_prefetch(address)
 #define LOAD_ACQUIRE(place) __atomic_load_n(place, __ATOMIC_ACQUIRE)
 #define STORE_RELEASE(place, value) __atomic_store_n(place, value, __ATOMIC_RELEASE)
-#else
-#error "a compiler with GNU atomics is needed: the rings are shared with the kernel"
-#endif
 
 /* ------------------------------------------------------------------ the BPF ring buffer */
 
@@ -174,6 +171,27 @@ PyObject *fastpath_ring_into(PyObject *module, PyObject *args)
     return Py_BuildValue("(nn)", count, (Py_ssize_t)used);
 }
 
+/* The next finished event, and the position moved past it and past discarded ones before it. NULL where there is
+ * none, with an exception if the ring is damaged or memory is short. */
+static PyObject *next_event(struct ring *ring)
+{
+    uint32_t header;
+    long size;
+    while ((size = record_at(ring, ring->position, &header)) > 0 && (header & RING_DISCARD)) {
+        ring->position += (unsigned long)size;
+    }
+    if (size <= 0) {
+        if (size < 0) {
+            ring_damaged();
+        }
+        return NULL;
+    }
+    const char *record = ring->data + (ring->position & ring->mask);
+    PyObject *event = PyBytes_FromStringAndSize(record + RING_HEADER, (Py_ssize_t)(header & RING_LENGTH));
+    ring->position += event != NULL ? (unsigned long)size : 0;
+    return event;
+}
+
 /* ring_list(consumer, data, page_size, limit) -> list[bytes]
  * Promise: on any exception nothing was consumed; else the consumer position is stored once, after all copies. */
 PyObject *fastpath_ring_list(PyObject *module, PyObject *args)
@@ -185,32 +203,21 @@ PyObject *fastpath_ring_list(PyObject *module, PyObject *args)
         open_ring(&ring, page, &limit) < 0) {
         return NULL;
     }
-    PyObject *events = PyList_New(0);
-    long size = 0;
-    uint32_t header;
-    for (Py_ssize_t count = 0; events != NULL && count < limit; ring.position += (unsigned long)size) {
-        size = record_at(&ring, ring.position, &header);
-        if (size <= 0) {
-            break;
-        }
-        if (header & RING_DISCARD) {
-            continue;
-        }
-        const char *record = ring.data + (ring.position & ring.mask);
-        PyObject *event = PyBytes_FromStringAndSize(record + RING_HEADER, (Py_ssize_t)(header & RING_LENGTH));
-        if (event == NULL || PyList_Append(events, event) < 0) {
-            Py_DecRef(events);
-            events = NULL;
-        }
+    PyObject *event, *events = PyList_New(0);
+    Py_ssize_t count = 0;
+    while (events != NULL && count < limit && (event = next_event(&ring)) != NULL) {
+        PyList_Append(events, event);
         Py_DecRef(event);
-        count++;
+        count = PyErr_Occurred() ? limit : count + 1;
     }
-    if (events != NULL && size < 0 && PyList_Size(events) == 0) {
-        ring_damaged();
+    /* What stands before an impossible length is good; the next call begins with the damage, and raises. */
+    if (count > 0 && PyErr_Occurred() && PyErr_ExceptionMatches(PyExc_OSError)) {
+        PyErr_Clear();
+    }
+    if (PyErr_Occurred()) {
         Py_DecRef(events);
         events = NULL;
-    }
-    if (events != NULL) {
+    } else {
         STORE_RELEASE(ring.consumer, ring.position);
     }
     close_ring(&ring);
@@ -224,46 +231,27 @@ PyObject *fastpath_ring_each(PyObject *module, PyObject *args)
 {
     (void)module;
     struct ring ring;
-    PyObject *callback;
+    PyObject *callback, *event;
     Py_ssize_t page, limit, count = 0;
     if (!PyArg_ParseTuple(args, "w*y*nOn:ring_each", &ring.consumer_page, &ring.data_pages, &page, &callback, &limit) ||
         open_ring(&ring, page, &limit) < 0) {
         return NULL;
     }
-    bool failed = false;
-    while (!failed && count < limit) {
-        uint32_t header;
-        long size = record_at(&ring, ring.position, &header);
-        if (size <= 0) {
-            failed = size < 0 && ring_damaged() < 0;
-            break;
-        }
-        const char *record = ring.data + (ring.position & ring.mask);
-        ring.position += (unsigned long)size;
-        if (header & RING_DISCARD) {
-            STORE_RELEASE(ring.consumer, ring.position);
-            continue;
-        }
-        PyObject *event = PyBytes_FromStringAndSize(record + RING_HEADER, (Py_ssize_t)(header & RING_LENGTH));
-        if (event == NULL) {
-            failed = true;
-            break;
-        }
+    bool going = true;
+    while (going && count < limit && (event = next_event(&ring)) != NULL) {
         STORE_RELEASE(ring.consumer, ring.position);
         PyObject *answer = PyObject_CallFunctionObjArgs(callback, event, NULL);
         Py_DecRef(event);
-        count++;
-        failed = answer == NULL;
         Py_DecRef(answer);
+        count++;
         /* The callback may have drained this ring itself, past the look this drain took at the producer. */
         unsigned long position = LOAD_ACQUIRE(ring.consumer);
-        if (ring.producer - position > ring.producer - ring.position) {
-            break;
-        }
+        going = answer != NULL && ring.producer - position <= ring.producer - ring.position;
         ring.position = position;
     }
+    STORE_RELEASE(ring.consumer, ring.position);
     close_ring(&ring);
-    return failed ? NULL : PyLong_FromSsize_t(count);
+    return PyErr_Occurred() ? NULL : PyLong_FromSsize_t(count);
 }
 
 /* ------------------------------------------------------------------ the perf event ring */
@@ -271,102 +259,42 @@ PyObject *fastpath_ring_each(PyObject *module, PyObject *args)
 /* Where struct perf_event_mmap_page keeps its positions; the same on every architecture. */
 #define PERF_HEAD 1024
 #define PERF_TAIL 1032
-#define PERF_RECORD_LOST 2
-#define PERF_RECORD_SAMPLE 9
 
-struct perf_header {
-    uint32_t type;
-    uint16_t misc;
-    uint16_t size;
-};
-
-/* Copy `size` bytes at `position` of a ring of `mask + 1` bytes; perf rings are mapped once, so records wrap. */
-static void copy_wrapped(char *to, const char *data, uint64_t mask, uint64_t position, size_t size)
-{
-    uint64_t start = position & mask;
-    size_t first = size < mask + 1 - start ? size : (size_t)(mask + 1 - start);
-    memcpy(to, data + start, first);
-    memcpy(to + first, data, size - first);
-}
-
-/* The object one perf record becomes: bytes of a raw sample, the number of lost samples, or None for others. */
-static PyObject *perf_record(const char *data, uint64_t mask, uint64_t position, const struct perf_header *header)
-{
-    uint64_t body = position + sizeof(*header);
-    size_t room = header->size - sizeof(*header);
-    if (header->type == PERF_RECORD_LOST && room >= 16) {
-        uint64_t lost;
-        copy_wrapped((char *)&lost, data, mask, body + 8, sizeof(lost));
-        return PyLong_FromUnsignedLongLong(lost);
-    }
-    if (header->type != PERF_RECORD_SAMPLE || room < sizeof(uint32_t)) {
-        Py_RETURN_NONE;
-    }
-    uint32_t size;
-    copy_wrapped((char *)&size, data, mask, body, sizeof(size));
-    if (size > room - sizeof(size)) {
-        ring_damaged();
-        return NULL;
-    }
-    PyObject *sample = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)size);
-    if (sample != NULL) {
-        copy_wrapped(PyBytes_AsString(sample), data, mask, body + sizeof(size), size);
-    }
-    return sample;
-}
-
-/* perf_list(ring, page_size, limit) -> list[bytes | int]
- * Promise: samples (PERF_SAMPLE_RAW alone) as bytes and lost counts as ints, in the ring's order; the tail is
- * stored once, after all copies; on any exception nothing was consumed. */
-PyObject *fastpath_perf_list(PyObject *module, PyObject *args)
+/* perf_take(ring, page_size) -> bytes
+ * Promise: all bytes that are there, in one piece although the ring wraps around (it is mapped once); the tail is
+ * stored after the copy. The kernel moves the head by whole records. */
+PyObject *fastpath_perf_take(PyObject *module, PyObject *args)
 {
     (void)module;
     Py_buffer view;
-    Py_ssize_t page, limit;
-    if (!PyArg_ParseTuple(args, "w*nn:perf_list", &view, &page, &limit)) {
+    Py_ssize_t page;
+    if (!PyArg_ParseTuple(args, "w*n:perf_take", &view, &page)) {
         return NULL;
     }
-    PyObject *events = NULL;
+    PyObject *taken = NULL;
     uint64_t size = page >= PERF_TAIL + 8 && view.len > page ? (uint64_t)(view.len - page) : 0;
-    if (size < sizeof(struct perf_header) || (size & (size - 1)) || (uintptr_t)view.buf % 8) {
+    if (size == 0 || (size & (size - 1)) || (uintptr_t)view.buf % 8) {
         PyErr_SetString(PyExc_ValueError, "a perf ring is a page and a power-of-two size of data");
         goto out;
     }
-    uint64_t *tail_place = (uint64_t *)((char *)view.buf + PERF_TAIL);
-    const char *data = (const char *)view.buf + page;
-    uint64_t head = LOAD_ACQUIRE((uint64_t *)((char *)view.buf + PERF_HEAD));
-    uint64_t tail = *tail_place;
-    bool sound = head - tail <= size;
-    events = PyList_New(0);
-    while (events != NULL && sound && tail != head && (limit < 0 || PyList_Size(events) < limit)) {
-        struct perf_header header;
-        sound = head - tail >= sizeof(header);
-        if (sound) {
-            copy_wrapped((char *)&header, data, size - 1, tail, sizeof(header));
-            sound = header.size >= sizeof(header) && header.size <= head - tail;
-        }
-        if (!sound) {
-            break;
-        }
-        PyObject *event = perf_record(data, size - 1, tail, &header);
-        if (event == NULL || (event != Py_None && PyList_Append(events, event) < 0)) {
-            Py_DecRef(events);
-            events = NULL;
-        }
-        Py_DecRef(event);
-        tail += header.size;
-    }
-    if (events != NULL && !sound) {
+    char *memory = view.buf;
+    uint64_t head = LOAD_ACQUIRE((uint64_t *)(memory + PERF_HEAD));
+    uint64_t tail = *(uint64_t *)(memory + PERF_TAIL);
+    if (head - tail > size) {
         ring_damaged();
-        Py_DecRef(events);
-        events = NULL;
+        goto out;
     }
-    if (events != NULL) {
-        STORE_RELEASE(tail_place, tail);
+    size_t left = (size_t)(head - tail), start = (size_t)(tail & (size - 1));
+    taken = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)left);
+    if (taken != NULL) {
+        size_t first = left < size - start ? left : (size_t)size - start;
+        memcpy(PyBytes_AsString(taken), memory + page + start, first);
+        memcpy(PyBytes_AsString(taken) + first, memory + page, left - first);
+        STORE_RELEASE((uint64_t *)(memory + PERF_TAIL), head);
     }
 out:
     PyBuffer_Release(&view);
-    return events;
+    return taken;
 }
 
 /* ------------------------------------------------------------------ the BTF scan */

@@ -33,8 +33,8 @@ ENUMS = (
     ("LinkType", "bpf_link_type", ("BPF_LINK_TYPE_",)),
 )
 CONSTANT_ENUMS = (
-    "perf_type_id", "perf_sw_ids", "perf_hw_id", "perf_event_sample_format", "bpf_stats_type", "bpf_perf_event_type",
-    "bpf_core_relo_kind",
+    "perf_type_id", "perf_sw_ids", "perf_hw_id", "perf_event_sample_format", "perf_event_type", "bpf_stats_type",
+    "bpf_perf_event_type", "bpf_core_relo_kind",
 )  # fmt: skip
 
 # Anonymous enums are found by one member that has always been in them.
@@ -60,6 +60,7 @@ def _link(variant: str = "target_btf_id", choice: str = "") -> Layout:
 ATTRS = (
     Layout("map_create", "bpf_attr", first="map_type"),
     Layout("map_element", "bpf_attr", first="map_fd"),
+    Layout("map_batch", "bpf_attr", ("batch",)),
     Layout("prog_load", "bpf_attr", first="prog_type"),
     Layout("obj", "bpf_attr", first="pathname"),
     Layout("prog_attach", "bpf_attr", first="target_fd"),

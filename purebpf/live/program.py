@@ -11,7 +11,7 @@ from purebpf.errors import KernelError
 from purebpf.host.permissions import kernel_error
 from purebpf.plan.steps import LoadProgram
 from purebpf.spec.model import ProgramSpec
-from purebpf.syscall import calls, objects
+from purebpf.syscall import objects, programs
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import AttachType, ProgramType
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from purebpf.live.link import IterLink, Link
-    from purebpf.syscall.calls import TestRun
     from purebpf.syscall.infos import ProgInfo
+    from purebpf.syscall.programs import TestRun
     from purebpf.units import HasFd
 
 Buffer = bytes | bytearray | memoryview
@@ -200,7 +200,7 @@ class Program:
         """
         size = room or (len(data) + 256 if data is not None else 0)
         try:
-            return calls.prog_test_run(
+            return programs.prog_test_run(
                 self.fd,
                 data=data,
                 data_out_size=size,

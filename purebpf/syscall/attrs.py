@@ -97,6 +97,44 @@ def map_element(
     )
 
 
+MAP_BATCH_IN_BATCH = 0
+MAP_BATCH_OUT_BATCH = 8
+MAP_BATCH_KEYS = 16
+MAP_BATCH_VALUES = 24
+MAP_BATCH_COUNT = 32
+MAP_BATCH_MAP_FD = 36
+MAP_BATCH_ELEM_FLAGS = 40
+MAP_BATCH_FLAGS = 48
+MAP_BATCH_SIZE_BYTES = 56
+_MAP_BATCH = Struct("=QQQQIIQQ")
+
+
+def map_batch(
+    *,
+    in_batch: int = 0,
+    out_batch: int = 0,
+    keys: int = 0,
+    values: int = 0,
+    count: int = 0,
+    map_fd: int = 0,
+    elem_flags: int = 0,
+    flags: int = 0,
+) -> bytearray:
+    """56 bytes; addresses are put in by the call."""
+    return bytearray(
+        _MAP_BATCH.pack(
+            in_batch,
+            out_batch,
+            keys,
+            values,
+            count,
+            map_fd,
+            elem_flags,
+            flags,
+        )
+    )
+
+
 PROG_LOAD_PROG_TYPE = 0
 PROG_LOAD_INSN_CNT = 4
 PROG_LOAD_INSNS = 8

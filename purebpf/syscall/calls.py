@@ -1,4 +1,4 @@
-"""One typed function for each bpf(2) command.
+"""One typed function for each bpf(2) command on maps, types and links, and to load programs.
 
 Rules: keyword arguments, plain ints and buffers in, ints and bytes out, fds as plain ints that the caller closes.
 Failure is a bare OSError with the kernel's errno: what was tried, and what to do about it, is known one layer up.
@@ -25,6 +25,11 @@ PROG_LOAD_ATTEMPTS = 5
 # IntEnum members as plain ints: the C side takes them faster.
 _MAP_CREATE = int(Command.MAP_CREATE)
 _MAP_FREEZE = int(Command.MAP_FREEZE)
+_MAP_LOOKUP = int(Command.MAP_LOOKUP_ELEM)
+_MAP_LOOKUP_AND_DELETE = int(Command.MAP_LOOKUP_AND_DELETE_ELEM)
+_MAP_UPDATE = int(Command.MAP_UPDATE_ELEM)
+_MAP_DELETE = int(Command.MAP_DELETE_ELEM)
+_MAP_NEXT_KEY = int(Command.MAP_GET_NEXT_KEY)
 _PROG_LOAD = int(Command.PROG_LOAD)
 _BTF_LOAD = int(Command.BTF_LOAD)
 _PROG_BIND_MAP = int(Command.PROG_BIND_MAP)
@@ -80,27 +85,27 @@ def map_create(
 
 def map_lookup(fd: int, key: Buffer, value_size: int, flags: int = 0) -> bytes:
     """The value of `key`; OSError ENOENT without one. `value_size` must be the kernel's (see `Entries`)."""
-    return _found(Entries(fd, len(key), value_size).lookup(key, flags))
+    return _found(Entries(fd, len(key), value_size)._operate(_MAP_LOOKUP, key, None, flags))
 
 
 def map_lookup_and_delete(fd: int, key: Buffer | None, value_size: int, flags: int = 0) -> bytes:
     """As `map_lookup`, and the entry is gone; queues and stacks have no key: None."""
-    return _found(Entries(fd, len(key or b""), value_size).lookup_and_delete(key, flags))
+    return _found(Entries(fd, len(key or b""), value_size)._operate(_MAP_LOOKUP_AND_DELETE, key, None, flags))
 
 
 def map_update(fd: int, key: Buffer | None, value: Buffer, flags: int = 0) -> None:
     """Set the value of `key`; the lengths must be the map's."""
-    Entries(fd, len(key or b""), len(value), waits=True).update(key, value, flags)
+    Entries(fd, len(key or b""), len(value), waits=True)._operate(_MAP_UPDATE, key, value, flags)
 
 
 def map_delete(fd: int, key: Buffer) -> None:
     """Delete `key`; OSError ENOENT without one."""
-    Entries(fd, len(key), 0, waits=True).delete(key)
+    Entries(fd, len(key), 0, waits=True)._operate(_MAP_DELETE, key)
 
 
 def map_next_key(fd: int, key: Buffer | None, key_size: int) -> bytes | None:
     """The key after `key` (the first for None), None after the last."""
-    found = Entries(fd, key_size, 0).next_key(key)
+    found = Entries(fd, key_size, 0)._operate(_MAP_NEXT_KEY, key)
     assert not isinstance(found, int)
     return found
 
@@ -224,143 +229,6 @@ def btf_load(data: Buffer, *, log: Log | None = None, flags: int = 0, token_fd: 
     finally:
         if log:
             (log.true_size,) = unpack_from("=I", attr, attrs.BTF_LOAD_BTF_LOG_TRUE_SIZE)
-
-
-@dataclass(frozen=True, slots=True)
-class TestRun:
-    """What one BPF_PROG_TEST_RUN gave; `duration_ns` is the mean of all repetitions."""
-
-    __test__ = False
-
-    retval: int
-    duration_ns: int
-    data: bytes
-    context: bytes
-
-
-def prog_test_run(
-    prog_fd: int,
-    *,
-    data: Buffer | None = None,
-    data_out_size: int = 0,
-    context: Buffer | None = None,
-    context_out_size: int = 0,
-    repeat: int = 0,
-    flags: int = 0,
-    cpu: int = 0,
-    batch_size: int = 0,
-) -> TestRun:
-    """Run a program once (or `repeat` times) on `data` and `context`; outputs are cut to what the kernel wrote."""
-    data_out = bytearray(data_out_size)
-    context_out = bytearray(context_out_size)
-    attr = attrs.test_run(
-        prog_fd=prog_fd,
-        data_size_in=len(data or b""),
-        data_size_out=data_out_size,
-        repeat=repeat,
-        ctx_size_in=len(context or b""),
-        ctx_size_out=context_out_size,
-        flags=flags,
-        cpu=cpu,
-        batch_size=batch_size,
-    )
-    given = ((attrs.TEST_RUN_DATA_IN, data), (attrs.TEST_RUN_CTX_IN, context))
-    wanted = ((attrs.TEST_RUN_DATA_OUT, data_out), (attrs.TEST_RUN_CTX_OUT, context_out))
-    bpf(
-        Command.PROG_TEST_RUN,
-        attr,
-        tuple((offset, buffer) for offset, buffer in given if buffer),
-        tuple((offset, buffer) for offset, buffer in wanted if buffer),
-    )
-
-    def result(offset: int) -> int:
-        return int(unpack_from("=I", attr, offset)[0])
-
-    return TestRun(
-        retval=result(attrs.TEST_RUN_RETVAL),
-        duration_ns=result(attrs.TEST_RUN_DURATION),
-        data=bytes(data_out[: result(attrs.TEST_RUN_DATA_SIZE_OUT)]),
-        context=bytes(context_out[: result(attrs.TEST_RUN_CTX_SIZE_OUT)]),
-    )
-
-
-def prog_attach(
-    *,
-    prog_fd: int,
-    target_fd: int,
-    attach_type: int,
-    flags: int = 0,
-    replace_fd: int = 0,
-    relative: int = 0,
-    expected_revision: int = 0,
-) -> None:
-    """Attach without a link; `target_fd` may be an interface index, `relative` an fd or (flag BPF_F_ID) an id."""
-    attr = attrs.prog_attach(
-        target_fd=target_fd,
-        attach_bpf_fd=prog_fd,
-        attach_type=attach_type,
-        attach_flags=flags,
-        replace_bpf_fd=replace_fd,
-        relative_fd=relative,
-        expected_revision=expected_revision,
-    )
-    bpf(Command.PROG_ATTACH, attr)
-
-
-def prog_detach(
-    *, prog_fd: int = 0, target_fd: int, attach_type: int, flags: int = 0, relative: int = 0, expected_revision: int = 0
-) -> None:
-    """Undo `prog_attach`."""
-    attr = attrs.prog_attach(
-        target_fd=target_fd,
-        attach_bpf_fd=prog_fd,
-        attach_type=attach_type,
-        attach_flags=flags,
-        relative_fd=relative,
-        expected_revision=expected_revision,
-    )
-    bpf(Command.PROG_DETACH, attr)
-
-
-@dataclass(frozen=True, slots=True)
-class Attached:
-    """Programs (and links, where the hook knows them) at a hook, in their order; ids."""
-
-    prog_ids: tuple[int, ...]
-    link_ids: tuple[int, ...]
-    attach_flags: int
-    revision: int
-
-
-def prog_query(*, target_fd: int, attach_type: int, flags: int = 0, room: int = 64, links: bool = False) -> Attached:
-    """What is attached to a cgroup, netns, map or (by index) interface; at most `room` programs, else ENOSPC.
-
-    `links` asks for link ids as well, which only tcx and netkit answer.
-    """
-    progs, link_ids = bytearray(4 * room), bytearray(4 * room)
-    attr = attrs.prog_query(target_fd=target_fd, attach_type=attach_type, query_flags=flags, prog_cnt=room)
-    outputs: Pointers = ((attrs.PROG_QUERY_PROG_IDS, progs),)
-    if links:
-        outputs += ((attrs.PROG_QUERY_LINK_IDS, link_ids),)
-    bpf(Command.PROG_QUERY, attr, (), outputs)
-    (count,) = unpack_from("=I", attr, attrs.PROG_QUERY_PROG_CNT)
-    (attach_flags,) = unpack_from("=I", attr, attrs.PROG_QUERY_ATTACH_FLAGS)
-    (revision,) = unpack_from("=Q", attr, attrs.PROG_QUERY_REVISION)
-    count = min(count, room)
-    return Attached(
-        unpack_from(f"={count}I", progs),
-        unpack_from(f"={count}I", link_ids) if links else (),
-        attach_flags,
-        revision,
-    )
-
-
-def prog_stream_read(prog_fd: int, *, stream: int, size: int) -> bytes:
-    """Up to `size` bytes that the program printed to its stream (1 output, 2 errors)."""
-    buffer = bytearray(size)
-    attr = attrs.prog_stream_read(stream_buf_len=size, stream_id=stream, prog_fd=prog_fd)
-    got = bpf(Command.PROG_STREAM_READ_BY_FD, attr, (), ((attrs.PROG_STREAM_READ_STREAM_BUF, buffer),))
-    return bytes(buffer[:got])
 
 
 # ---------------------------------------------------------------- links

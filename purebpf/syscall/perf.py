@@ -5,9 +5,11 @@ belong to the caller as plain fds. `pid` -1 means every process and needs a `cpu
 needs a `pid`. Failure is a bare OSError.
 """
 
+import errno
 import os
 from fcntl import ioctl
 from functools import cache
+from struct import Struct
 
 from purebpf import uapi
 from purebpf._fastpath import perf_event_open as _open
@@ -17,6 +19,10 @@ PMUS = "/sys/bus/event_source/devices"
 
 # A kprobe or uprobe PMU keeps the reference counter's offset in the upper half of config.
 REF_CTR_SHIFT = 32
+
+# struct perf_event_header (type, misc, size), and what stands behind it in a raw sample and in a lost record.
+_RECORD, _RAW_SIZE, _LOST_COUNT = Struct("=I2xH"), Struct("=I"), Struct("=8xQ")
+_LOST, _SAMPLE = int(uapi.PERF_RECORD_LOST), int(uapi.PERF_RECORD_SAMPLE)
 
 
 @cache
@@ -124,6 +130,33 @@ def open_output(*, cpu: int, wakeup_events: int = 1) -> int:
         sample_type=uapi.PERF_SAMPLE_RAW,
         wakeup_events=wakeup_events,
     )
+
+
+def records(taken: bytes) -> list[bytes | int]:
+    """What `perf_take` took: samples (of PERF_SAMPLE_RAW alone) as bytes, numbers of lost ones as ints, in order.
+
+    Records of other kinds are passed over. An impossible length is an OSError EBADMSG.
+    """
+    found: list[bytes | int] = []
+    at, end = 0, len(taken)
+    while at < end:
+        kind, size = _RECORD.unpack_from(taken, at) if end - at >= 8 else (0, 0)
+        body, following = at + 8, at + size
+        if size < 8 or following > end:
+            raise _damaged()
+        if kind == _LOST and size >= 24:
+            found.append(_LOST_COUNT.unpack_from(taken, body)[0])
+        elif kind == _SAMPLE and size >= 12:
+            (length,) = _RAW_SIZE.unpack_from(taken, body)
+            if length > size - 12:
+                raise _damaged()
+            found.append(taken[body + 4 : body + 4 + length])
+        at = following
+    return found
+
+
+def _damaged() -> OSError:
+    return OSError(errno.EBADMSG, "the ring holds an impossible length")
 
 
 def enable(fd: int) -> None:

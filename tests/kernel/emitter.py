@@ -7,6 +7,7 @@ from typing import Self
 from purebpf.live.maps import MapShape, RingBufMap, open_shape
 from purebpf.syscall import calls
 from purebpf.syscall.fd import Fd
+from purebpf.syscall.programs import prog_test_run
 from purebpf.uapi import MapType, ProgramType
 
 RINGBUF_OUTPUT = 130
@@ -59,7 +60,7 @@ class Emitter:
 
     def emit(self, number: int, times: int = 1) -> None:
         packet = struct.pack("=Q", number) + bytes(56)
-        calls.prog_test_run(self.program.number, data=packet, repeat=times)
+        prog_test_run(self.program.number, data=packet, repeat=times)
 
     def __enter__(self) -> Self:
         return self

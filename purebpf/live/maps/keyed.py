@@ -1,6 +1,6 @@
 """Maps with entries: what hash maps and arrays have in common.
 
-Reading one entry is one system call. `m[key]` with integers or bytes is carried out by the base class `Subscripts`
+Reading one entry is one system call. `m[key]` with integers or bytes is carried out by the base class `Entries`
 in C; `_get`, `_set` and `_remove` here are for everything else: other types, missing keys, refusals. Whole-map reads
 (`items`, `values`, `len`) move many entries a call (BPF_MAP_LOOKUP_BATCH, 5.6) and fall back to one key after the
 other where the kernel cannot.
@@ -10,6 +10,7 @@ deleted meanwhile; so keys may come twice, others not at all, and a walk ends af
 """
 
 import errno
+import os
 from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
 from typing import Any, ClassVar, TypeVar, cast
 
@@ -18,8 +19,9 @@ from purebpf.errors import KernelError
 from purebpf.host.permissions import kernel_error
 from purebpf.live.maps.base import Map, MapShape
 from purebpf.live.maps.codecs import BYTES, RawCodec, ValueCodec, integer_kind
+from purebpf.syscall.batch import map_batch
 from purebpf.syscall.fd import Fd
-from purebpf.syscall.native import Entries, Subscripts
+from purebpf.syscall.native import Entries
 from purebpf.uapi import BPF_EXIST, BPF_NOEXIST, Command, MapType
 
 K = TypeVar("K")
@@ -38,24 +40,31 @@ _WAITING = frozenset(
     | {MapType.SOCKHASH, MapType.PERF_EVENT_ARRAY, MapType.DEVMAP, MapType.DEVMAP_HASH, MapType.CPUMAP}
 )
 
+_LOOKUP = int(Command.MAP_LOOKUP_ELEM)
+_LOOKUP_AND_DELETE = int(Command.MAP_LOOKUP_AND_DELETE_ELEM)
+_UPDATE = int(Command.MAP_UPDATE_ELEM)
+_DELETE = int(Command.MAP_DELETE_ELEM)
+_NEXT_KEY = int(Command.MAP_GET_NEXT_KEY)
+
 _MISSING = object()
 
 
-class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
+class KeyedMap(Map, Entries, MutableMapping[K, V]):
     """A map used as a dict. Made by `open_map`."""
 
     # Of kinds whose `_set` does more than encode, False: C may not pass it by.
     _converts_nothing: ClassVar[bool] = True
 
     def __init__(self, fd: Fd, shape: MapShape, key_codec: ValueCodec, value_codec: ValueCodec) -> None:
-        super().__init__(fd, shape)
+        Map.__init__(self, fd, shape)
         self.key_codec = key_codec
         self.value_codec = value_codec
         key_kind, value_kind = integer_kind(key_codec), integer_kind(value_codec)
         self._plain_keys = key_kind != BYTES or isinstance(key_codec, RawCodec)
         self._plain_values = value_kind != BYTES or isinstance(value_codec, RawCodec)
         self._decode_value = value_codec.decode
-        self._entries = Entries(
+        Entries.__init__(
+            self,
             fd.number,
             shape.key_size,
             value_codec.size,
@@ -64,9 +73,6 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
             waits=shape.type in _WAITING,
             direct=self._converts_nothing and self._plain_keys and self._plain_values,
         )
-        self._lookup: Any = self._entries.lookup
-        self._update: Any = self._entries.update
-        self._delete: Any = self._entries.delete
         self._raw: KeyedMap[Any, Any] | None = None
         self._owner: KeyedMap[Any, Any] | None = None
 
@@ -75,7 +81,7 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
     def _get(self, key: K) -> V:
         self._check_open()
         try:
-            value = self._lookup(key if self._plain_keys else self._encode_key(key))
+            value: Any = self._operate(_LOOKUP, key if self._plain_keys else self._encode_key(key))
         except OSError as error:
             raise self._refused("read", error) from error
         if value is None:
@@ -85,7 +91,7 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
     def get(self, key: K, default: Any = None) -> Any:
         """The value of `key`, or `default`: a missing key costs no exception here."""
         try:
-            value = self._lookup(key if self._plain_keys else self._encode_key(key))
+            value: Any = self._operate(_LOOKUP, key if self._plain_keys else self._encode_key(key))
         except OSError as error:
             raise self._refused("read", error) from error
         if value is None:
@@ -98,7 +104,8 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
     def _set(self, key: K, value: V) -> None:
         self._check_open()
         try:
-            self._update(
+            self._operate(
+                _UPDATE,
                 key if self._plain_keys else self._encode_key(key),
                 value if self._plain_values else self._encode_value(value),
             )
@@ -116,7 +123,7 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
     def _remove(self, key: K) -> None:
         self._check_open()
         try:
-            self._delete(key if self._plain_keys else self._encode_key(key))
+            self._operate(_DELETE, key if self._plain_keys else self._encode_key(key))
         except FileNotFoundError:
             raise self._missing(key) from None
         except OSError as error:
@@ -126,14 +133,14 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
         """Take an entry out and give its value; one step in the kernel where it can (hash maps: 5.14)."""
         raw_key = key if self._plain_keys else self._encode_key(key)
         try:
-            value = self._entries.lookup_and_delete(raw_key)  # type: ignore[arg-type]
+            value: Any = self._operate(_LOOKUP_AND_DELETE, raw_key)
         except OSError as error:
             if error.errno not in _NO_BATCH:
                 raise self._refused("take an entry out of", error) from error
-            value = self._lookup(raw_key)
+            value = self._operate(_LOOKUP, raw_key)
             if value is not None:
                 try:
-                    self._entries.delete(raw_key)  # type: ignore[arg-type]
+                    self._operate(_DELETE, raw_key)
                 except FileNotFoundError:
                     value = None
         if value is not None:
@@ -143,14 +150,14 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
         return default
 
     def _check_open(self) -> None:
-        if self._entries.fd < 0:
+        if self._fd < 0:
             raise ValueError(f"map '{self.name}' is closed")
 
     def _store(self, key: K, value: V, flags: int) -> None:
         raw_key = key if self._plain_keys else self._encode_key(key)
         raw_value = value if self._plain_values else self._encode_value(value)
         try:
-            self._update(raw_key, raw_value, flags)
+            self._operate(_UPDATE, raw_key, raw_value, flags)
         except OSError as error:
             raise self._not_stored(key, error) from error
 
@@ -200,13 +207,13 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
     def __iter__(self) -> Iterator[K]:
         """Keys, each fetched before the one before it is given out: deleting that one does not disturb the walk."""
         decode = (lambda key: key) if self._plain_keys else self.key_codec.decode
-        next_key = self._entries.next_key
+        operate = self._operate
         try:
-            key = next_key(None)
+            key: Any = operate(_NEXT_KEY, None)
             for _ in range(self.max_entries):
                 if key is None:
                     return
-                following = next_key(key)
+                following = operate(_NEXT_KEY, key)
                 yield decode(key)
                 key = following
         except OSError as error:
@@ -228,7 +235,7 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
         """Delete every entry that is there when its turn comes."""
         for key in self._raw_keys():
             try:
-                self.raw._entries.delete(key)
+                self.raw._operate(_DELETE, key)
             except FileNotFoundError:
                 continue
             except OSError as error:
@@ -251,12 +258,18 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
     def _chunks(self) -> Iterator[tuple[int, memoryview, memoryview]]:
         """Packed entries: how many, their keys, their values; the buffers are used again for the next chunk."""
         room = max(1, min(self.max_entries, BATCH))
+        key_size, value_size = self.shape.key_size, self.value_codec.size
         started = False
         place: bytearray | None = None
         while True:
-            keys, values = bytearray(room * self.shape.key_size), bytearray(room * self.value_codec.size)
-            ahead = bytearray(max(4, self.shape.key_size))
-            count, error = self._entries.batch(Command.MAP_LOOKUP_BATCH, place, ahead, keys, values, room)
+            keys, values, ahead = bytearray(room * key_size), bytearray(room * value_size), bytearray(max(4, key_size))
+            # A batch lets other threads run. One that closed the map meanwhile must not make the kernel write the
+            # entries of whatever gets the number next into these buffers, so the number is kept for the call.
+            with Fd(os.dup(self.fileno()), self.fd.what) as held:
+                count, error = map_batch(
+                    Command.MAP_LOOKUP_BATCH, held.number, room, key_size=key_size, value_size=value_size, keys=keys,
+                    values=values, place=place, next_place=ahead,
+                )  # fmt: skip
             if error == errno.ENOSPC:
                 # One bucket of the hash holds more entries than there was room for; nothing was moved of it.
                 room *= 2
@@ -276,7 +289,7 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
     def _chunks_by_key(self) -> Iterator[tuple[int, memoryview, memoryview]]:
         raw = self.raw
         for key in KeyedMap.__iter__(raw):
-            value = raw._lookup(key)
+            value = raw._operate(_LOOKUP, key)
             if value is not None:
                 yield 1, memoryview(key), memoryview(cast(bytes, value))
 
@@ -300,9 +313,9 @@ class KeyedMap(Map, Subscripts, MutableMapping[K, V]):
             self._owner.close()
             return
         # The C side forgets the number before another file can get it.
-        self._entries.fd = -1
+        self._fd = -1
         if self._raw is not None:
-            self._raw._entries.fd = -1
+            self._raw._fd = -1
         super().close()
 
 

@@ -2,33 +2,13 @@
 
 import errno
 import struct
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from purebpf.syscall import attrs, calls
 from purebpf.uapi import Command
-
-Reply = Callable[[int, bytearray, tuple[Any, ...], tuple[Any, ...]], int]
-
-
-class Recorder:
-    """Stands in for `bpf`: keeps what it was called with and answers what it is told."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[int, bytes, tuple[Any, ...], tuple[Any, ...]]] = []
-        self.reply: Reply = lambda command, attr, inputs, outputs: 7
-
-    def __call__(
-        self, command: int, attr: bytearray, inputs: tuple[Any, ...] = (), outputs: tuple[Any, ...] = ()
-    ) -> int:
-        self.calls.append((int(command), bytes(attr), inputs, outputs))
-        return self.reply(command, attr, inputs, outputs)
-
-    def field(self, offset: int, code: str = "I") -> int:
-        value: int = struct.unpack_from("=" + code, self.calls[-1][1], offset)[0]
-        return value
+from tests.unit.syscall.recorder import Recorder
 
 
 @pytest.fixture
@@ -123,19 +103,6 @@ def test_btf_load_gives_size_and_log(kernel: Recorder) -> None:
     )
 
 
-def test_a_test_run_is_cut_to_what_the_kernel_wrote(kernel: Recorder) -> None:
-    def reply(command: int, attr: bytearray, inputs: object, outputs: tuple[Any, ...]) -> int:
-        outputs[0][1][:3] = b"abc"
-        for offset, value in ((attrs.TEST_RUN_RETVAL, 2), (attrs.TEST_RUN_DATA_SIZE_OUT, 3)):
-            struct.pack_into("=I", attr, offset, value)
-        return 0
-
-    kernel.reply = reply
-    run = calls.prog_test_run(3, data=b"x" * 14, data_out_size=20, repeat=5)
-    assert (run.retval, run.data, run.context) == (2, b"abc", b"")
-    assert kernel.field(attrs.TEST_RUN_REPEAT) == 5
-
-
 def test_a_cookie_uses_the_tracing_layout(kernel: Recorder) -> None:
     calls.link_create(prog_fd=3, attach_type=24, cookie=99)
     assert kernel.field(attrs.LINK_CREATE_TRACING_COOKIE, "Q") == 99
@@ -156,13 +123,3 @@ def test_raw_tracepoint_open_without_a_name_sends_none(kernel: Recorder) -> None
     assert kernel.calls[-1][2] == ()
     calls.raw_tracepoint_open(prog_fd=3, name="sys_enter")
     assert kernel.calls[-1][2] == ((attrs.RAW_TRACEPOINT_OPEN_NAME, b"sys_enter\0"),)
-
-
-def test_prog_query_never_believes_a_count_beyond_its_room(kernel: Recorder) -> None:
-    def reply(command: int, attr: bytearray, inputs: object, outputs: tuple[Any, ...]) -> int:
-        struct.pack_into("=II", outputs[0][1], 0, 11, 12)
-        struct.pack_into("=I", attr, attrs.PROG_QUERY_PROG_CNT, 1000)
-        return 0
-
-    kernel.reply = reply
-    assert calls.prog_query(target_fd=3, attach_type=0, room=2).prog_ids == (11, 12)

@@ -1,12 +1,14 @@
 """What the C extension checks before it asks a kernel; no test here reaches one with anything it would accept."""
 
 import errno
+from typing import Any
 
 import pytest
 
 from purebpf._fastpath import Entries, bpf, perf_event_open
 
 NO_COMMAND = 99_999
+LOOKUP, UPDATE, DELETE, NEXT_KEY, LOOKUP_AND_DELETE = 1, 2, 3, 4, 21
 
 
 class TestBpf:
@@ -74,53 +76,46 @@ class TestEntries:
 
     def test_a_missing_map_is_ebadf(self) -> None:
         with pytest.raises(OSError, match="Errno") as caught:
-            Entries(self.NO_FD, 4, 4).lookup(bytes(4))
+            Entries(self.NO_FD, 4, 4)._operate(LOOKUP, bytes(4))
         assert caught.value.errno in (errno.EBADF, errno.EPERM, errno.ENOSYS)
 
     def test_a_closed_map_is_a_value_error(self) -> None:
         entries = Entries(self.NO_FD, 4, 4)
-        entries.fd = -1
-        for call in (
-            lambda: entries.lookup(bytes(4)),
-            lambda: entries.update(bytes(4), bytes(4)),
-            lambda: entries.delete(bytes(4)),
-            lambda: entries.next_key(None),
-            lambda: entries.lookup_and_delete(bytes(4)),
-            lambda: entries.batch(24, None, bytearray(4), bytearray(4), bytearray(4), 1),
-        ):
+        entries._fd = -1
+        for command in (LOOKUP, UPDATE, DELETE, NEXT_KEY, LOOKUP_AND_DELETE):
             with pytest.raises(ValueError, match="closed"):
-                call()
+                entries._operate(command, bytes(4), bytes(4))
 
     @pytest.mark.parametrize("key", [b"", b"123", bytearray(5), memoryview(b"12345678")])
     def test_a_key_of_another_length_is_a_value_error(self, key: bytes) -> None:
         with pytest.raises(ValueError, match="key must have 4 bytes"):
-            Entries(self.NO_FD, 4, 4).lookup(key)
+            Entries(self.NO_FD, 4, 4)._operate(LOOKUP, key)
 
     @pytest.mark.parametrize("key", ["1234", 5, None, 1.5])
     def test_a_key_that_is_no_bytes_is_a_type_error(self, key: object) -> None:
         with pytest.raises(TypeError):
-            Entries(self.NO_FD, 4, 4).lookup(key)  # type: ignore[arg-type]
+            Entries(self.NO_FD, 4, 4)._operate(LOOKUP, key)  # type: ignore[arg-type]
 
     def test_a_value_of_another_length_is_a_value_error(self) -> None:
         with pytest.raises(ValueError, match="value must have 8 bytes, not 4"):
-            Entries(self.NO_FD, 4, 8).update(bytes(4), bytes(4))
+            Entries(self.NO_FD, 4, 8)._operate(UPDATE, bytes(4), bytes(4))
 
-    @pytest.mark.parametrize("size", [1, 2, 4, 8])
+    @pytest.mark.parametrize("size", [1, 2, 3, 4, 8])
     @pytest.mark.parametrize("kind", [1, 2])
     def test_an_integer_fits_exactly_its_range(self, size: int, kind: int) -> None:
         low, high = (0, 1 << 8 * size) if kind == 1 else (-(1 << 8 * size - 1), 1 << 8 * size - 1)
         entries = Entries(self.NO_FD, size, 0, key_kind=kind)
         for number in (low, high - 1):
             with pytest.raises(OSError, match="Errno"):
-                entries.lookup(number)
+                entries._operate(LOOKUP, number)
         for number in (low - 1, high, 1 << 70, -(1 << 70)):
             with pytest.raises(ValueError, match="does not fit"):
-                entries.lookup(number)
+                entries._operate(LOOKUP, number)
 
     @pytest.mark.parametrize("key", ["1", 1.0, None, b"1234"])
     def test_an_integer_key_must_be_an_integer(self, key: object) -> None:
         with pytest.raises(TypeError):
-            Entries(self.NO_FD, 4, 4, key_kind=1).lookup(key)  # type: ignore[arg-type]
+            Entries(self.NO_FD, 4, 4, key_kind=1)._operate(LOOKUP, key)  # type: ignore[arg-type]
 
     def test_anything_with_an_index_is_an_integer(self) -> None:
         class Index:
@@ -128,35 +123,87 @@ class TestEntries:
                 return 3
 
         with pytest.raises(OSError, match="Errno"):
-            Entries(self.NO_FD, 4, 4, key_kind=1).lookup(Index())  # type: ignore[arg-type]
+            Entries(self.NO_FD, 4, 4, key_kind=1)._operate(LOOKUP, Index())  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("arguments", [(-1, 4), (4, -1), (1 << 31, 4)])
     def test_impossible_sizes_are_refused(self, arguments: tuple[int, int]) -> None:
         with pytest.raises(ValueError, match="sizes"):
             Entries(3, *arguments)
 
-    def test_there_is_no_integer_of_three_bytes(self) -> None:
-        with pytest.raises(ValueError, match="no integer of 3 bytes for the key"):
-            Entries(3, 3, 4, key_kind=1)
+    @pytest.mark.parametrize("size", [0, 9, 16])
+    def test_there_is_no_integer_of_other_sizes(self, size: int) -> None:
+        for sizes, kinds in (((size, 4), {"key_kind": 1}), ((4, size), {"value_kind": 2})):
+            with pytest.raises(ValueError, match="1 to 8 bytes"):
+                Entries(3, *sizes, **kinds)
 
-    @pytest.mark.parametrize(
-        ("place", "ahead", "keys", "values"),
-        [(None, 3, 40, 80), (3, 4, 40, 80), (None, 4, 39, 80), (None, 4, 40, 79)],
-    )
-    def test_a_batch_buffer_that_is_too_small_is_refused(
-        self, place: int | None, ahead: int, keys: int, values: int
-    ) -> None:
-        entries = Entries(self.NO_FD, 4, 8)
-        with pytest.raises(ValueError, match="of this batch needs"):
-            entries.batch(
-                24,
-                None if place is None else bytearray(place),
-                bytearray(ahead),
-                bytearray(keys),
-                bytearray(values),
-                10,
-            )
+    @pytest.mark.parametrize("arguments", [(LOOKUP,), (LOOKUP, b"", b"", 0, 0)])
+    def test_an_operation_has_a_command_and_a_key(self, arguments: tuple[Any, ...]) -> None:
+        with pytest.raises(TypeError, match="2 to 4 arguments"):
+            Entries(self.NO_FD, 4, 4)._operate(*arguments)
 
-    def test_a_lookup_batch_writes_only_to_writable_buffers(self) -> None:
-        with pytest.raises((TypeError, BufferError)):
-            Entries(self.NO_FD, 4, 8).batch(24, None, bytearray(4), bytes(4), bytearray(8), 1)
+    @pytest.mark.parametrize("command", [0, 5, 22, -1, 1 << 40])
+    def test_a_command_that_is_not_on_one_entry_is_refused(self, command: int) -> None:
+        with pytest.raises(ValueError, match="no command on one entry"):
+            Entries(self.NO_FD, 4, 4)._operate(command, bytes(4))
+
+    @pytest.mark.parametrize("flags", [-1, 1 << 64, "1"])
+    def test_flags_are_64_unsigned_bits(self, flags: Any) -> None:
+        with pytest.raises((OverflowError, TypeError)):
+            Entries(self.NO_FD, 4, 4)._operate(LOOKUP, bytes(4), None, flags)
+
+    def test_the_buffers_of_a_failed_operation_are_free_again(self) -> None:
+        key, value = bytearray(4), bytearray(3)
+        with pytest.raises(ValueError, match="value must have 4 bytes"):
+            Entries(self.NO_FD, 4, 4)._operate(UPDATE, key, value)
+        key.extend(b"x")
+        value.extend(b"x")
+
+
+class Spelled(Entries):
+    """A mapping as `KeyedMap` is one: what C leaves to it is written down."""
+
+    def __init__(self, fd: int, *, direct: bool) -> None:
+        super().__init__(fd, 4, 4, key_kind=1, value_kind=1, direct=direct)
+        self.said: list[tuple[Any, ...]] = []
+
+    def _get(self, key: object) -> str:
+        self.said.append(("get", key))
+        return "found"
+
+    def _set(self, key: object, value: object) -> None:
+        self.said.append(("set", key, value))
+
+    def _remove(self, key: object) -> None:
+        self.said.append(("remove", key))
+
+
+class TestSubscripts:
+    @pytest.mark.parametrize(("fd", "direct"), [(TestEntries.NO_FD, True), (-1, True), (TestEntries.NO_FD, False)])
+    def test_what_c_cannot_do_python_does(self, fd: int, direct: bool) -> None:
+        mapping = Spelled(fd, direct=direct)
+        assert mapping[1] == "found"
+        mapping[2] = 3
+        del mapping[4]
+        assert mapping.said == [("get", 1), ("set", 2, 3), ("remove", 4)]
+
+    def test_a_wrong_key_or_value_is_refused_at_once(self) -> None:
+        mapping = Spelled(TestEntries.NO_FD, direct=True)
+        with pytest.raises(TypeError):
+            mapping["1"]
+        with pytest.raises(ValueError, match="does not fit"):
+            mapping[1] = -1
+        with pytest.raises(ValueError, match="does not fit"):
+            del mapping[1 << 32]
+        assert mapping.said == []
+
+    def test_what_python_raises_comes_out(self) -> None:
+        class Silent(Spelled):
+            def _get(self, key: object) -> str:
+                raise KeyError(key)
+
+        with pytest.raises(KeyError, match="7"):
+            Silent(TestEntries.NO_FD, direct=True)[7]
+
+    def test_one_that_was_never_initialised_reaches_no_map(self) -> None:
+        with pytest.raises(OSError, match="Errno"):
+            Entries.__new__(Entries)._operate(LOOKUP, None)

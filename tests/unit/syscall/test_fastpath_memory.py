@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from purebpf import _fastpath
-from purebpf._fastpath import perf_list, ring_each, ring_into, ring_list
+from purebpf._fastpath import perf_take, ring_each, ring_into, ring_list
 from purebpf.btf.kinds import KNOWN_SIZES, scan_types
 from purebpf.live.ringbuf import split
+from purebpf.syscall.perf import records
 from tests.unit.syscall.memory_ring import BUSY, DISCARD, PAGE, MemoryRing
 
 EVENTS = [b"", b"a", b"12345678", b"x" * 100]
@@ -271,8 +272,8 @@ class PerfRing:
         position: int = struct.unpack_from("=Q", self.memory, 1032)[0]
         return position
 
-    def drain(self, limit: int = -1) -> list[bytes | int]:
-        return perf_list(self.memory, PAGE, limit)
+    def drain(self) -> list[bytes | int]:
+        return records(perf_take(self.memory, PAGE))
 
 
 class TestPerf:
@@ -292,22 +293,33 @@ class TestPerf:
         ring.put(LOST, struct.pack("=QQ", 1, 1 << 40))
         assert ring.drain() == [bytes(range(100)), 1 << 40]
 
-    def test_the_limit_leaves_the_rest(self) -> None:
-        ring = PerfRing()
-        for data in (b"aaaa", b"bbbb", b"cccc"):
-            ring.sample(data)
-        assert ring.drain(2) == [b"aaaa", b"bbbb"]
-        assert ring.drain(2) == [b"cccc"]
-
     @pytest.mark.parametrize(
         ("body", "size"), [(bytes(8), 4), (bytes(8), 2000), (struct.pack("=I", 100), None), (b"", 0)]
     )
-    def test_an_impossible_length_is_ebadmsg_and_consumes_nothing(self, body: bytes, size: int | None) -> None:
+    def test_an_impossible_length_is_ebadmsg(self, body: bytes, size: int | None) -> None:
         ring = PerfRing()
         ring.put(SAMPLE, body, size)
+        with pytest.raises(OSError, match="impossible") as caught:
+            ring.drain()
+        assert caught.value.errno == errno.EBADMSG
+
+    @pytest.mark.parametrize(("tail", "head"), [(8, 0), (0, 257)])
+    def test_an_impossible_position_is_ebadmsg_and_consumes_nothing(self, tail: int, head: int) -> None:
+        ring = PerfRing()
+        struct.pack_into("=QQ", ring.memory, 1024, head, tail)
         with pytest.raises(OSError, match="impossible"):
             ring.drain()
-        assert ring.tail == 0
+        assert ring.tail == tail
+
+    def test_an_empty_ring_gives_nothing(self) -> None:
+        assert PerfRing(position=40).drain() == []
+
+    def test_a_full_ring_is_read_to_its_end(self) -> None:
+        ring = PerfRing(position=24)
+        for _ in range(8):
+            ring.sample(b"x" * 20)
+        assert ring.head - ring.tail == ring.size
+        assert ring.drain() == [b"x" * 20] * 8
 
     def test_a_sample_without_data_is_passed_over(self) -> None:
         ring = PerfRing()
@@ -317,7 +329,7 @@ class TestPerf:
 
     def test_memory_of_an_impossible_size_is_refused(self) -> None:
         with pytest.raises(ValueError, match="perf ring"):
-            perf_list(bytearray(PAGE + 100), PAGE, -1)
+            perf_take(bytearray(PAGE + 100), PAGE)
 
 
 Scan = Callable[[memoryview, bool, bytes], tuple[Any, Any, int]]
