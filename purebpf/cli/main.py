@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_run(commands)
     _add_stages(commands)
+    _add_link(commands)
     return parser
 
 
@@ -115,6 +116,14 @@ def _add_stages(commands: "_Commands") -> None:
     )
     parser.add_argument("--release", default="", metavar="R", help="that kernel's `uname -r`")
     parser.add_argument("--stage", action="append", metavar="NAME", help="show only this stage (repeatable)")
+
+
+def _add_link(commands: "_Commands") -> None:
+    from purebpf.cli.output import add_output_options
+
+    parser = _add(commands, "link", "make one object file of several")
+    add_output_options(parser)
+    parser.add_argument("files", nargs="+", metavar="FILE", help="compiled BPF objects, with type information (-g)")
 
 
 def _seconds(text: str) -> float:

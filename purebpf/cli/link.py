@@ -1,0 +1,12 @@
+"""`purebpf link`: several object files become one."""
+
+import argparse
+
+from purebpf.cli.output import write_output
+from purebpf.linker import link_objects
+
+
+def link(arguments: argparse.Namespace) -> int:
+    """Link the files and write the result."""
+    write_output(arguments.output, link_objects(arguments.files), force=arguments.force)
+    return 0
