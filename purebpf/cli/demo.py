@@ -9,13 +9,12 @@ import errno
 import json
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from importlib.resources import files
 from typing import Any
 
@@ -23,6 +22,7 @@ import purebpf
 from purebpf.btf.codec.records import plain
 from purebpf.cli.main import EXIT_NOT_PERMITTED
 from purebpf.cli.run import events, interruptible, open_readers
+from purebpf.cli.screen import BOLD, DIM, Row, plain_row, screen
 from purebpf.cli.stages import describable_target, show
 from purebpf.cli.values import counted, printable
 from purebpf.errors import NotPermitted
@@ -44,7 +44,6 @@ COMMANDS = (
 _DEFAULT_SECONDS = 10.0
 # Between the last command's end and the end of the demo: its exit event is on the way.
 _GRACE_SECONDS = 0.2
-_BOLD, _DIM, _PLAIN = "\x1b[1m", "\x1b[2m", "\x1b[0m"
 _ROW = "{time:>9}  {event:<5}  {pid:>7}  {name:<15}  {detail}"
 
 
@@ -84,16 +83,21 @@ def _run(image: bytes, arguments: argparse.Namespace) -> int:
         seconds = arguments.duration or (_DEFAULT_SECONDS if arguments.all else None)
         shown = _Lines() if arguments.json else _Table()
         commands = _Commands(() if arguments.all else COMMANDS)
+
+        def so_far() -> str:
+            lost = loaded.variables["lost"] + loaded.variables["untracked"]
+            return f"{counted(shown.count, 'event')}, {lost} lost"
+
         commands.start()
         try:
-            for _, event in _until(commands, readers, seconds):
-                shown.add(event)
+            with shown.opened(lambda: f"{so_far()}; Ctrl-C ends it"):
+                for _, event in _until(commands, readers, seconds):
+                    shown.add(event)
         except KeyboardInterrupt:
             pass
         finally:
             commands.stop()
-        lost = loaded.variables["lost"] + loaded.variables["untracked"]
-        shown.close(f"{counted(shown.count, 'event')}, {lost} lost, loaded in {milliseconds:.1f} ms")
+        shown.close(f"{so_far()}, loaded in {milliseconds:.1f} ms")
     return 0
 
 
@@ -162,6 +166,11 @@ class _Lines:
     def __init__(self) -> None:
         self.count = 0
 
+    @contextmanager
+    def opened(self, tell: Callable[[], str]) -> Iterator[None]:
+        """While events are added; `tell` says how it goes, to whom it may interest."""
+        yield
+
     def add(self, event: Any) -> None:
         self.count += 1
         print(json.dumps(plain(event)), flush=True)
@@ -171,22 +180,23 @@ class _Lines:
 
 
 class _Table(_Lines):
-    """Events as rows, the header before the first, the closing line below; cut to the width of a terminal."""
+    """Events as rows, the header before the first, the closing line below."""
 
     def __init__(self) -> None:
         super().__init__()
         self._origin: int | None = None
-        terminal = sys.stdout.isatty()
-        self._width = shutil.get_terminal_size().columns if terminal else None
-        self._coloured = terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        self._row: Row = plain_row
+
+    @contextmanager
+    def opened(self, tell: Callable[[], str]) -> Iterator[None]:
+        with screen(tell) as self._row:
+            yield
 
     def add(self, event: Any) -> None:
         self.count += 1
         if self._origin is None:
             self._origin = event.time_ns
-            self._print(
-                _ROW.format(time="TIME", event="EVENT", pid="PID", name="NAME", detail="FILE OR DURATION"), _BOLD
-            )
+            self._row(_ROW.format(time="TIME", event="EVENT", pid="PID", name="NAME", detail="FILE OR DURATION"), BOLD)
         exited = event.type.name == "EVENT_EXIT"
         row = _ROW.format(
             time=f"{(event.time_ns - self._origin) / 1e9:.4f}",
@@ -195,15 +205,10 @@ class _Table(_Lines):
             name=printable(event.comm),
             detail=_duration(event.duration_ns) if exited else printable(event.filename),
         )
-        self._print(row, _DIM if exited else "")
+        self._row(row.rstrip(), DIM if exited else "")
 
     def close(self, line: str) -> None:
         print(line, flush=True)
-
-    def _print(self, row: str, style: str) -> None:
-        # A wrapped row is harder to read than one without its end.
-        row = row.rstrip()[: self._width]
-        print(f"{style}{row}{_PLAIN}" if style and self._coloured else row, flush=True)
 
 
 def _duration(nanoseconds: int) -> str:

@@ -13,19 +13,31 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import purebpf
 from purebpf.errors import BpfError, NotPermitted
 
 if TYPE_CHECKING:
-    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    _Commands = argparse._SubParsersAction["_Parser"]
 
 EXIT_ERROR = 1
+EXIT_WRONG_USAGE = 2
 EXIT_NOT_PERMITTED = 2
 EXIT_INTERRUPTED = 130
 
 Command = Callable[[argparse.Namespace], int]
+
+
+class WrongUsage(Exception):
+    """What the command line asks for cannot be asked for; the text says why."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """One clear line instead of a page of usage before it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(EXIT_WRONG_USAGE, f"purebpf: {message} (see {self.prog} --help)\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -43,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # interpreter flushes at its end, or it complains and the exit code is 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except WrongUsage as error:
+        return _complain(error, EXIT_WRONG_USAGE)
     except NotPermitted as error:
         return _complain(error, EXIT_NOT_PERMITTED)
     except (BpfError, OSError, ValueError, TypeError, KeyError) as error:
@@ -66,11 +80,9 @@ def _complain(error: BaseException, code: int) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="purebpf", description="Load eBPF objects, look at what they do, and at how they are loaded."
-    )
+    parser = _Parser(prog="purebpf", description="Load eBPF objects, look at what they do, and at how they are loaded.")
     parser.add_argument("--version", action="version", version=f"purebpf {purebpf.__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
     _add_demo(commands)
     _add_run(commands)
     _add_stages(commands)
@@ -134,7 +146,3 @@ def _seconds(text: str) -> float:
     if not 0 < seconds < math.inf:
         raise argparse.ArgumentTypeError("must be more than 0 and finite")
     return seconds
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -14,15 +14,17 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from itertools import islice
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import purebpf
 from purebpf.btf.codec.records import plain
+from purebpf.cli.main import WrongUsage
+from purebpf.cli.screen import plain_row, screen
 from purebpf.cli.values import compact, counted, printable
-from purebpf.errors import AttachTargetError
+from purebpf.errors import AttachTargetError, BpfError
 from purebpf.live.tracepipe import TraceLine
 from purebpf.spec.sections import AttachKind
 from purebpf.uapi import MapType
@@ -61,16 +63,24 @@ def run(arguments: argparse.Namespace) -> int:
         )
         if not readers and not arguments.trace:
             print("no ring buffer, so no events; bpf_printk() lines are shown with --trace", file=sys.stderr)
-        count = 0
-        alone = len(readers) + arguments.trace == 1
-        try:
-            for name, event in _sources(readers, arguments):
-                _show(name, event, alone=alone, as_json=arguments.json)
-                count += 1
-        except KeyboardInterrupt:
-            pass
+        count = _show_all(_sources(readers, arguments), arguments, alone=len(readers) + arguments.trace == 1)
         print(counted(count, "event"), file=sys.stderr)
     return 0
+
+
+def _show_all(found: Iterator[tuple[str, Any]], arguments: argparse.Namespace, *, alone: bool) -> int:
+    """Show events until there are no more or somebody interrupts; how many there were."""
+    count = 0
+    started = time.monotonic()
+
+    def so_far() -> str:
+        return f"{counted(count, 'event')} in {time.monotonic() - started:.0f} s; Ctrl-C ends it"
+
+    with suppress(KeyboardInterrupt), nullcontext(plain_row) if arguments.json else screen(so_far) as row:
+        for name, event in found:
+            count += 1
+            row(_as_json(name, event) if arguments.json else _as_text(name, event, alone=alone), "")
+    return count
 
 
 def _sources(readers: "dict[str, RingBuffer]", arguments: argparse.Namespace) -> Iterator[tuple[str, Any]]:
@@ -90,11 +100,17 @@ def _sources(readers: "dict[str, RingBuffer]", arguments: argparse.Namespace) ->
 
 
 def _prepared(arguments: argparse.Namespace) -> "ObjectSpec":
+    """The object as the options want it."""
     spec = purebpf.open(arguments.file)
-    if arguments.program:
-        spec = spec.with_programs(*arguments.program)
-    values = dict(_assignment(text) for text in arguments.set)
-    return spec.with_values(**values) if values else spec
+    try:
+        if arguments.program:
+            spec = spec.with_programs(*arguments.program)
+        values = dict(_assignment(text) for text in arguments.set)
+        return spec.with_values(**values) if values else spec
+    except BpfError:
+        raise
+    except (ValueError, TypeError) as error:
+        raise WrongUsage("; ".join([str(error), *getattr(error, "__notes__", ())])) from error
 
 
 def _assignment(text: str) -> tuple[str, Any]:
@@ -172,18 +188,16 @@ def events(readers: "dict[str, RingBuffer]", duration: float | None) -> Iterator
             return
 
 
-def _show(name: str, event: Any, *, alone: bool, as_json: bool) -> None:
-    if as_json:
-        print(json.dumps(_as_data(name, event)), flush=True)
-        return
+def _as_text(name: str, event: Any, *, alone: bool) -> str:
     shown = printable(event.line) if isinstance(event, TraceLine) else compact(event)
-    print(shown if alone else f"{name or 'trace'}: {shown}", flush=True)
+    return shown if alone else f"{name or 'trace'}: {shown}"
 
 
-def _as_data(name: str, event: Any) -> dict[str, Any]:
+def _as_json(name: str, event: Any) -> str:
     if isinstance(event, TraceLine):
-        return {"trace": event.text, "task": event.task, "pid": event.pid, "cpu": event.cpu, "time": event.timestamp}
-    return {"map": name, "event": plain(event)}
+        parts = {"task": event.task, "pid": event.pid, "cpu": event.cpu, "time": event.timestamp}
+        return json.dumps({"trace": event.text, **parts})
+    return json.dumps({"map": name, "event": plain(event)})
 
 
 @contextmanager

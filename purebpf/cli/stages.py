@@ -8,6 +8,8 @@ import json
 import sys
 from collections.abc import Container, Iterable
 
+from purebpf.cli.main import WrongUsage
+from purebpf.cli.screen import BOLD, styled
 from purebpf.cli.values import printable
 from purebpf.errors import BpfError
 from purebpf.inspect import stage_data, stage_lines
@@ -21,9 +23,11 @@ def stages(arguments: argparse.Namespace) -> int:
     wanted = arguments.stage or shown_stages
     for name in wanted:
         if name == "execute":
-            raise ValueError("stage 'execute' loads the object: that is what `purebpf run` does")
+            raise WrongUsage("stage 'execute' loads the object: that is what `purebpf run` does")
         if name not in shown_stages:
-            raise ValueError(f"there is no stage '{name}'; there are: {', '.join(shown_stages)}")
+            raise WrongUsage(f"there is no stage '{name}'; there are: {', '.join(shown_stages)}")
+    if arguments.release and not arguments.btf:
+        raise WrongUsage("--release is about the kernel whose types --btf gives")
     target = _target(arguments)
     results = list(trace(arguments.file, target))
     if arguments.json:
@@ -49,7 +53,7 @@ def show(results: Iterable[StageResult], wanted: Container[str] = STAGES) -> Non
         if result.stage not in wanted:
             continue
         failed = "" if result.error is None else "  FAILED"
-        print(f"\n{result.stage}  ({result.seconds * 1e3:.2f} ms){failed}")
+        print("\n" + styled(f"{result.stage}  ({result.seconds * 1e3:.2f} ms){failed}", BOLD))
         print("\n".join(f"  {printable(line)}" for line in stage_lines(result, spec)))
 
 

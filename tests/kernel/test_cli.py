@@ -1,12 +1,15 @@
 """The `purebpf` command on a kernel, run as a user runs it; afterwards nothing of it is left in the kernel."""
 
 import json
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 
 import pytest
@@ -31,6 +34,29 @@ def command(*words: str) -> list[str]:
 def purebpf(*words: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
     return subprocess.run(command(*words), capture_output=True, text=True, timeout=LIMIT, check=False)
+
+
+def on_a_terminal(*words: str) -> str:
+    """What the command writes to a terminal of 80 columns."""
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    environment.pop("NO_COLOR", None)
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen(command(*words), stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
+    finally:
+        os.close(theirs)
+    watchdog = threading.Timer(LIMIT, process.kill)
+    watchdog.start()
+    shown = bytearray()
+    try:
+        with process, suppress(OSError):  # EIO: the other end is closed
+            while chunk := os.read(ours, 4096):
+                shown += chunk
+    finally:
+        watchdog.cancel()
+        os.close(ours)
+    assert process.returncode == 0, shown.decode()
+    return shown.decode()
 
 
 @contextmanager
@@ -76,6 +102,14 @@ def test_the_demo_shows_every_command_and_descendant_and_closes_with_a_line() ->
     assert sorted(row[2] for row in started) == sorted(row[2] for row in ended)
     assert closing.startswith(f"{len(rows)} events, 0 lost, loaded in ")
     assert closing.endswith(" ms")
+
+
+def test_on_a_terminal_a_line_below_the_rows_counts_and_makes_room_for_the_closing_line() -> None:
+    shown = on_a_terminal("demo")
+    assert "\x1b[1m     TIME  EVENT " in shown
+    assert "events, 0 lost; Ctrl-C ends it" in shown
+    *_, closing = shown.rpartition("\x1b[2K")
+    assert re.fullmatch(r"\d+ events, 0 lost, loaded in [\d.]+ ms\r\n", closing)
 
 
 def test_the_demo_as_json_writes_nothing_but_events() -> None:

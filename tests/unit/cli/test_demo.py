@@ -1,7 +1,6 @@
 """The demo's table and JSON lines, and what it says is missing, without a kernel."""
 
 import json
-import sys
 from typing import Any
 
 import pytest
@@ -54,23 +53,6 @@ def test_control_characters_in_names_do_not_reach_the_terminal(capsys: pytest.Ca
     assert "\\x1b[2J" in (shown := capsys.readouterr().out)
     assert "/tmp/\\r\\nfake" in shown
     assert "\x1b" not in shown
-
-
-@pytest.mark.parametrize(
-    ("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)]
-)
-def test_on_a_terminal_rows_are_cut_to_its_width_and_coloured_unless_unwanted(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], environment: dict[str, str], coloured: bool
-) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    for name, value in {"COLUMNS": "60", "TERM": "xterm", **environment}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    table = demo._Table()
-    table.add(event("EVENT_EXEC", filename="/" + "x" * 100))
-    header, row = capsys.readouterr().out.splitlines()
-    assert len(row) == 60
-    assert header.startswith("\x1b[1m") is coloured
 
 
 @pytest.mark.parametrize(

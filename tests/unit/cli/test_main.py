@@ -53,6 +53,8 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(
     assert ended.value.code == 2
     shown = capsys.readouterr()
     assert said in shown.err
+    assert shown.err.startswith("purebpf: ")
+    assert shown.err.count("\n") == 1
     assert shown.out == ""
 
 

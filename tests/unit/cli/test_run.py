@@ -53,12 +53,14 @@ def test_a_variable_is_set_to_what_was_written(text: str, name: str, value: Any)
 def test_a_setting_that_cannot_be_is_an_error_that_names_it(
     text: str, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["run", GLOBALS, "--set", text]) == 1
-    assert said in capsys.readouterr().err
+    assert main(["run", GLOBALS, "--set", text]) == 2
+    shown = capsys.readouterr().err
+    assert said in shown
+    assert shown.count("\n") == 1
 
 
 def test_a_program_that_is_not_there_is_an_error_with_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", GLOBALS, "--program", "add_down"]) == 1
+    assert main(["run", GLOBALS, "--program", "add_down"]) == 2
     assert "add_up" in capsys.readouterr().err
 
 
@@ -71,32 +73,26 @@ def event() -> Any:
     return codec.decode(codec.encode(members))
 
 
-def test_a_json_line_names_the_map_and_has_the_event_as_data(capsys: pytest.CaptureFixture[str]) -> None:
-    run._show("rb", event(), alone=True, as_json=True)
-    (line,) = capsys.readouterr().out.splitlines()
-    assert json.loads(line) == {
+def test_a_json_line_names_the_map_and_has_the_event_as_data() -> None:
+    assert json.loads(run._as_json("rb", event())) == {
         "map": "rb",
         "event": {"pid": 7, "exit_event": True, "duration_ns": 9, "comm": "\x1b[0m", "filename": "a b"},
     }
 
 
-def test_an_event_without_a_type_is_hexadecimal(capsys: pytest.CaptureFixture[str]) -> None:
-    run._show("rb", b"\x00\xff", alone=True, as_json=True)
-    run._show("rb", b"\x00\xff", alone=True, as_json=False)
-    assert capsys.readouterr().out.splitlines() == ['{"map": "rb", "event": "00ff"}', "00ff"]
+def test_an_event_without_a_type_is_hexadecimal() -> None:
+    assert run._as_json("rb", b"\x00\xff") == '{"map": "rb", "event": "00ff"}'
+    assert run._as_text("rb", b"\x00\xff", alone=True) == "00ff"
 
 
 @pytest.mark.parametrize(("alone", "prefix"), [(True, ""), (False, "rb: ")])
-def test_a_line_names_its_map_only_among_several(alone: bool, prefix: str, capsys: pytest.CaptureFixture[str]) -> None:
-    run._show("rb", event(), alone=alone, as_json=False)
-    shown = capsys.readouterr().out
-    assert shown == f"{prefix}pid=7 exit_event=True duration_ns=9 comm=\\x1b[0m filename='a b'\n"
+def test_a_line_names_its_map_only_among_several(alone: bool, prefix: str) -> None:
+    shown = run._as_text("rb", event(), alone=alone)
+    assert shown == f"{prefix}pid=7 exit_event=True duration_ns=9 comm=\\x1b[0m filename='a b'"
 
 
-def test_a_line_of_the_trace_pipe_is_shown_whole_and_given_in_parts(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_line_of_the_trace_pipe_is_shown_whole_and_given_in_parts() -> None:
     line = TraceLine("bash", 7, 1, 2.5, "hi\x1b", "bash-7 [001] ... 2.5: bpf_trace_printk: hi\x1b")
-    run._show("", line, alone=False, as_json=False)
-    run._show("", line, alone=False, as_json=True)
-    text, data = capsys.readouterr().out.splitlines()
-    assert text == "trace: bash-7 [001] ... 2.5: bpf_trace_printk: hi\\x1b"
-    assert json.loads(data) == {"trace": "hi\x1b", "task": "bash", "pid": 7, "cpu": 1, "time": 2.5}
+    assert run._as_text("", line, alone=False) == "trace: bash-7 [001] ... 2.5: bpf_trace_printk: hi\\x1b"
+    data = {"trace": "hi\x1b", "task": "bash", "pid": 7, "cpu": 1, "time": 2.5}
+    assert json.loads(run._as_json("", line)) == data

@@ -49,7 +49,7 @@ def test_only_the_stages_asked_for_are_shown(kernel_btf: str, capsys: pytest.Cap
 
 @pytest.mark.parametrize(("stage", "said"), [("lnk", "there is no stage 'lnk'"), ("execute", "purebpf run")])
 def test_a_stage_that_is_not_shown_here_is_an_error(stage: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["stages", EXECS, "--stage", stage]) == 1
+    assert main(["stages", EXECS, "--stage", stage]) == 2
     assert said in capsys.readouterr().err
 
 
