@@ -74,6 +74,7 @@ def place_variables(elf: ElfFile, btf: Btf) -> tuple[Btf, dict[str, SectionTypes
         if datasec.name in EXTERN_SECTIONS:
             continue
         # A linker fills in sizes and offsets; where the size is missing, so are the offsets of global variables.
+        # bpftool's (7.1) forgets the offset of a map that a file declares before another defines it: symbols know.
         size = datasec.size or _section_size(elf, datasec.name)
         has_global = False
         placed: list[SectionVariable] = []
@@ -89,7 +90,7 @@ def place_variables(elf: ElfFile, btf: Btf) -> tuple[Btf, dict[str, SectionTypes
             if symbol is not None and symbol.value > _U32_MAX:
                 reason = f"variable '{variable.name}' reaches outside its section"
                 raise SpecError(reason, file=elf.name, section=datasec.name, offset=symbol.value)
-            if datasec.size == 0 and symbol is not None and symbol.value != entry.offset:
+            if symbol is not None and symbol.value != entry.offset:
                 entry = SectionVariable(entry.type, symbol.value, entry.size)
             elif datasec.size == 0 and symbol is None and variable.linkage == _GLOBAL:
                 reason = f"variable '{variable.name}' has a type but no symbol"
