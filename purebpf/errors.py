@@ -189,7 +189,8 @@ class VerifierError(KernelError):
     """The verifier rejected a program.
 
     `complaint` is its verdict (the last lines that say something), `source` the C line it stands at
-    ('trace.bpf.c:12  pid = task->tgid;'), `insn` the instruction, `log` the whole log.
+    ('trace.bpf.c:12  pid = task->tgid;'), `insn` the instruction, `log` the whole log. `reason` is the errno's text,
+    or what made the loader itself invalidate the instruction that the verifier came to.
     """
 
     def __init__(
@@ -202,10 +203,11 @@ class VerifierError(KernelError):
         complaint: str,
         source: str | None = None,
         insn: int | None = None,
+        reason: str = "",
         evidence: Sequence[str] = (),
         remedy: str = "",
     ) -> None:
-        super().__init__("load program", subject, errno, evidence=evidence, remedy=remedy)
+        super().__init__("load program", subject, errno, reason=reason, evidence=evidence, remedy=remedy)
         self.program_type = program_type
         self.log = log
         self.complaint = complaint

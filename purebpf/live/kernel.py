@@ -281,7 +281,7 @@ def _refusal(step: LoadProgram, error: OSError, log: str, line_of: LineOf) -> Ke
     """The error for a program that was refused: the verifier's if it said anything, else the kernel's."""
     if not log.strip():
         return kernel_error("load program", step.name, error, program_type=step.type)
-    from purebpf.live.verifier import explain
+    from purebpf.live.verifier import explain, poisoned_access
 
     verdict = explain(log, line_of)
     return VerifierError(
@@ -292,5 +292,9 @@ def _refusal(step: LoadProgram, error: OSError, log: str, line_of: LineOf) -> Ke
         complaint=verdict.complaint,
         source=verdict.source,
         insn=verdict.insn,
-        remedy="; ".join(verdict.hints),
+        reason=failure.reason if failure is not None else "",
+        evidence=failure.evidence if failure is not None else (),
+        remedy=failure.remedy if failure is not None else "; ".join(verdict.hints),
     )
+    poisoned = poisoned_access(verdict, step.poisoned)
+    failure = poisoned.failure() if poisoned is not None else None

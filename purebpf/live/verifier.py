@@ -9,8 +9,9 @@ suggestion are taken over.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from purebpf.live.verifier_hints import hints_for
 
@@ -194,10 +195,25 @@ def _poison(message: list[str]) -> Poison | None:
     return None
 
 
+class _AtInstruction(Protocol):
+    @property
+    def insn(self) -> int: ...
+
+
+_Access = TypeVar("_Access", bound=_AtInstruction)
+
+
+def poisoned_access(verdict: Verdict, accesses: Iterable[_Access]) -> _Access | None:
+    """The one of a program's poisoned accesses at which the verifier stopped; None if it was something else."""
+    if verdict.poison is None or verdict.poison.kind != "core":
+        return None
+    return next((access for access in accesses if access.insn == verdict.insn), None)
+
+
 def _poison_text(poison: Poison) -> str:
     match poison.kind:
         case "core":
-            return "this instruction needs a CO-RE relocation that matches nothing in the target's types"
+            return "CO-RE made this instruction invalid: what it accesses is not the same in this kernel"
         case "map":
             return f"this instruction uses map number {poison.index}, which was not created"
     return f"this instruction calls a kernel function (extern number {poison.index}) that the kernel does not have"

@@ -251,6 +251,7 @@ def _check_loadable(program: ProgramSpec) -> None:
         raise PlanError("struct_ops programs are not supported yet", program=program.name)
 
 
+        poisoned=linked.poisoned,
 def _program_slots(maps: Mapping[str, MapSpec], loaded: set[str]) -> Iterator[SetProgram]:
     for map_spec in maps.values():
         if map_spec.type != _PROG_ARRAY:

@@ -118,7 +118,7 @@ def _autoloaded(spec: ObjectSpec) -> tuple[str, ...]:
 
 
 def _link(spec: ObjectSpec, adapted: AdaptedCode, programs: tuple[str, ...]) -> tuple[LinkedProgram, ...]:
-    return tuple(link(spec, adapted.functions, program) for program in programs)
+    return tuple(link(spec, adapted.functions, program, adapted.fixups) for program in programs)
 
 
 def _resolve(spec: ObjectSpec, linked: tuple[LinkedProgram, ...]) -> tuple[LinkedProgram, ...]:

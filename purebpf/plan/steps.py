@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from purebpf.frozen import frozen
 from purebpf.plan.attach_target import NOWHERE, AttachPoint, TargetProgram
-from purebpf.relocate.model import BtfSlot, MapSlot, PlacedFunction
+from purebpf.relocate.model import BtfSlot, MapSlot, PlacedFunction, PoisonedAccess
 from purebpf.spec.model import ObjectSpec
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, TypeId
@@ -103,8 +103,9 @@ class LoadProgram:
     """Load a program. Its code is final but for the fds of the maps in `slots` and of the modules in `btf_slots`.
 
     `fd_array` names the modules whose BTF fds stand in the array of that name; index 0 is '' and 0. `attach` is the
-    function, hook or typedef that it goes to, where that is told when it is loaded. `log_level` asks the verifier for
-    a log even if it takes the program.
+    function, hook or typedef that it goes to, where that is told when it is loaded; of a struct_ops program it is the
+    struct, and `expected_attach_type` the number of the member. `log_level` asks the verifier for
+    a log even if it takes the program. `poisoned` are the instructions that it must not reach.
     """
 
     name: str
@@ -152,6 +153,7 @@ class BindMap:
     program: str
     map: str
 
+    poisoned: tuple[PoisonedAccess, ...] = ()
     def __str__(self) -> str:
         return f"bind map '{self.map}' to program '{self.program}'"
 
@@ -222,7 +224,8 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, TargetProgram):
         return {"name": value.name, "id": value.id}
-    slots = getattr(type(value), "__dataclass_fields__", None)
-    if slots is not None:
-        return {name: _plain(getattr(value, name)) for name in slots}
+    fields = getattr(type(value), "__dataclass_fields__", None)
+    if fields is not None:
+        # What makes no difference between two plans is no part of them.
+        return {name: _plain(getattr(value, name)) for name, each in fields.items() if each.compare}
     return value

@@ -1,117 +1,144 @@
 """Why an access was poisoned, in words: asked only when the verifier came to it.
 
-It says which type has no such thing and which names are near (`task_struct.state` became `__state`), or, where the
-target's types are not at fault, what the instruction would have read wrongly.
+It says what the target's types lack and which names are near (`task_struct.state` became `__state`), or, where they
+have it, what the instruction would have read wrongly. Types are named without the flavour that the program gave them.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from purebpf.btf import Array, Btf, Enum, Kind, type_name
-from purebpf.btf.members import member_at
+from purebpf.btf.members import COMPOUND, member_at
 from purebpf.near import near_names
-from purebpf.relocate.access import Mismatch, Part, locate
+from purebpf.relocate.access import ENUM_KINDS, Access, Mismatch, Part, locate
 from purebpf.relocate.candidates import Candidate, places
-from purebpf.relocate.compat import essential_name, kinds_compatible
-from purebpf.relocate.model import Fixup
+from purebpf.relocate.compat import essential_name
+from purebpf.relocate.model import Failure, Fixup
 from purebpf.relocate.resolve import Decision
 
 _MOST_CANDIDATES = 4
-_KEYWORDS = {Kind.STRUCT: "struct ", Kind.UNION: "union ", Kind.ENUM: "enum ", Kind.ENUM64: "enum "}
+_KEYWORDS: dict[int, str] = {Kind.STRUCT: "struct ", Kind.UNION: "union ", Kind.ENUM: "enum ", Kind.ENUM64: "enum "}
+_ALIKE: dict[int, tuple[int, ...]] = {Kind.ENUM: (Kind.ENUM, Kind.ENUM64), Kind.ENUM64: (Kind.ENUM, Kind.ENUM64)}
 
 
-class Failure(NamedTuple):
-    """`reason` in one line, what was looked at, and what to do."""
-
-    reason: str
-    evidence: tuple[str, ...]
-    remedy: str
-
-
-def explain_poison(fixup: Fixup, local: Btf) -> Failure:
-    """What stands in the way of a poisoned fixup; `local` are the object's types."""
+def explain_poison(fixup: Fixup) -> Failure:
+    """What stands in the way of a poisoned fixup."""
     decision = fixup.decision
     if decision.target is not None:
-        return _wrong_size(decision, local)
-    kernel = decision.kernel
-    assert kernel is not None
+        return _wrong_size(decision)
     if not decision.candidates:
-        return _no_such_type(decision, local, kernel)
-    told = [_told(decision, local, candidate) for candidate in decision.candidates[:_MOST_CANDIDATES]]
-    near = list(dict.fromkeys(name for _text, names in told for name in names))
-    evidence = [text for text, _names in told]
-    if len(decision.candidates) > len(told):
-        evidence.append(f"and {len(decision.candidates) - len(told)} more types of that name")
-    reason = f"'{decision.path}' is not in this kernel{_near(near)}"
-    return Failure(reason, (f"it needs {decision.question}", *evidence), _remedy(decision))
+        return _no_such_type(decision)
+    lacks = [_lack(decision, candidate) for candidate in decision.candidates]
+    told = [f"{lack.type} there: {lack.detail}" for lack in lacks[:_MOST_CANDIDATES]]
+    if len(lacks) > len(told):
+        told.append(f"and {len(lacks) - len(told)} more of that name")
+    if all(lack.misshapen for lack in lacks):
+        reason = f"'{lacks[0].path}' is something else in this kernel: {lacks[0].detail}"
+    else:
+        near = list(dict.fromkeys(name for lack in lacks for name in lack.near))
+        reason = f"{_subject(decision, lacks)} is not in this kernel{_near(near)}"
+    return Failure(reason, (_asked(decision), *told), _remedy(decision, any(lack.near for lack in lacks)))
 
 
-def _wrong_size(decision: Decision, local: Btf) -> Failure:
-    assert decision.target is not None
-    ours, theirs = decision.local, decision.target
-    target = decision.kernel
-    assert target is not None
-    reason = f"'{decision.path}' has {theirs.size} bytes in this kernel, the instruction moves {ours.size}"
-    evidence = (
-        f"here: '{type_name(local, ours.type)}' of {ours.size} bytes",
-        f"there: '{type_name(target, theirs.type)}' of {theirs.size} bytes",
-        "only pointers and unsigned integers may change their size",
-    )
-    return Failure(reason, evidence, "read it with BPF_CORE_READ_INTO() or bpf_core_read() and bpf_core_field_size()")
+class _Lack(NamedTuple):
+    """What one candidate does not have: the path up to it, in words, and the names that are near."""
+
+    type: str
+    path: str
+    detail: str
+    misshapen: bool = False
+    near: tuple[str, ...] = ()
 
 
-def _no_such_type(decision: Decision, local: Btf, kernel: Btf) -> Failure:
-    root = local.kind(decision.access.root)
-    wanted = essential_name(decision.root)
-    ids = [type_id for type_id in kernel.ids() if kinds_compatible(root, kernel.kind(type_id))]
-    near = near_names(wanted, (kernel.name_of(type_id) for type_id in ids))
-    keyword = _KEYWORDS.get(root, "type ") if isinstance(root, Kind) else "type "
-    reason = f"'{keyword}{wanted}' is not in this kernel{_near(near)}"
-    return Failure(reason, (f"it needs {decision.question}",), _remedy(decision))
-
-
-def _told(decision: Decision, local: Btf, candidate: Candidate) -> tuple[str, list[str]]:
-    """What one candidate lacks, and which of its names are near."""
-    target = candidate.btf
-    found = locate(local, decision.access, target, candidate.type, places)
+def _lack(decision: Decision, candidate: Candidate) -> _Lack:
+    target, access = candidate.btf, decision.access
     name = f"'{type_name(target, candidate.type)}' [{candidate.type}]"
-    if not isinstance(found, Mismatch):
-        return f"{name} has it", []
-    part = decision.access.parts[found.position]
-    inside = f"{name}: " if found.position <= 1 else f"{name}: in '{type_name(target, found.type)}' "
+    local = _object_types(decision)
+    found = locate(local, access, target, candidate.type, places)
+    assert isinstance(found, Mismatch)
+    part = access.parts[found.position]
+    path = Access(access.root, access.parts[: found.position + 1]).text(essential_name(decision.root))
+    inside = "" if found.position <= 1 else f"in '{type_name(target, found.type)}' "
     if part.name is None:
-        return inside + _element_told(target, found, part), []
-    if decision.access.parts[0].name is not None:
+        return _Lack(name, path, inside + _element_lack(candidate, found, part), misshapen=True)
+    if decision.kind in ENUM_KINDS:
         enum = target[found.type]
         names = [item.name for item in enum.enumerators] if isinstance(enum, Enum) else []
-        return f"{inside}no enumerator '{part.name}'", _nearest(part.name, names)
-    members = places(target, found.type) if target.kind(found.type) in (Kind.STRUCT, Kind.UNION) else {}
+        return _Lack(name, path, f"no enumerator '{part.name}'", near=_nearest(part.name, names))
+    if target.kind(found.type) not in COMPOUND:
+        return _Lack(name, path, f"no struct that has members, but '{type_name(target, found.type)}'", misshapen=True)
+    members = places(target, found.type)
     place = members.get(part.name)
     if place is None:
-        return f"{inside}no member '{part.name}'", _nearest(part.name, members)
+        return _Lack(name, path, f"{inside}no member '{part.name}'", near=_nearest(part.name, list(members)))
     ours = type_name(local, member_at(local, part.type, part.index).type)
-    return f"{inside}'{part.name}' is '{type_name(target, place.type)}' there, '{ours}' in the object", []
+    return _Lack(name, path, f"'{type_name(target, place.type)}', not '{ours}' as in the object", misshapen=True)
 
 
-def _element_told(target: Btf, found: Mismatch, part: Part) -> str:
-    array = target[found.type]
+def _element_lack(candidate: Candidate, found: Mismatch, part: Part) -> str:
+    array = candidate.btf[found.type]
     if isinstance(array, Array):
-        return f"no element {part.index}, the array has {array.count}"
-    return f"element {part.index} of what is no array, but '{type_name(target, found.type)}'"
+        return f"the array has {array.count} element{'s' if array.count != 1 else ''}, asked for is [{part.index}]"
+    return f"'{type_name(candidate.btf, found.type)}', no array"
 
 
-def _nearest(wanted: str, names: Iterable[str]) -> list[str]:
-    return near_names(essential_name(wanted), names, limit=3)
+def _wrong_size(decision: Decision) -> Failure:
+    ours, theirs, chosen = decision.local, decision.target, decision.chosen
+    assert theirs is not None
+    assert chosen is not None
+    path = decision.access.text(essential_name(decision.root))
+    return Failure(
+        f"'{path}' has {theirs.size} bytes in this kernel, not {ours.size} as in the object",
+        (
+            _asked(decision),
+            f"in the object: '{type_name(_object_types(decision), ours.type)}', {ours.size} bytes",
+            f"in the kernel: '{type_name(chosen.btf, theirs.type)}', {theirs.size} bytes",
+            "a load or store of another size is right for pointers and unsigned integers only",
+        ),
+        "read it with BPF_CORE_READ_INTO() into a variable of the kernel's size; bpf_core_field_size() tells it",
+    )
+
+
+def _no_such_type(decision: Decision) -> Failure:
+    wanted, kernel = essential_name(decision.root), decision.kernel
+    assert kernel is not None
+    kind = _object_types(decision).kind(decision.access.root)
+    names = (kernel.name_of(type_id) for type_id in kernel.ids_of(*_ALIKE.get(kind, (kind,))))
+    near = near_names(wanted, names, limit=3)
+    reason = f"'{_KEYWORDS.get(kind, 'type ')}{wanted}' is not in this kernel{_near(near)}"
+    remedy = "it may be in a module that is not loaded, or in a part of the kernel that was not built; where it may be "
+    remedy += "missing, ask bpf_core_type_exists() first"
+    return Failure(reason, (_asked(decision),), remedy)
+
+
+def _object_types(decision: Decision) -> Btf:
+    assert decision.types is not None
+    return decision.types
+
+
+def _subject(decision: Decision, lacks: list[_Lack]) -> str:
+    if decision.kind in ENUM_KINDS:
+        return f"enumerator '{decision.access.parts[0].name}' of 'enum {essential_name(decision.root)}'"
+    return f"'{lacks[0].path}'"
+
+
+def _asked(decision: Decision) -> str:
+    return f"asked for: {decision.question}"
+
+
+def _nearest(wanted: str, names: list[str]) -> tuple[str, ...]:
+    return tuple(near_names(essential_name(wanted), names, limit=3))
 
 
 def _near(names: list[str]) -> str:
-    return f"; near: {', '.join(repr(name) for name in names)}" if names else ""
+    return f"; near: {', '.join(repr(name) for name in names[:5])}" if names else ""
 
 
-def _remedy(decision: Decision) -> str:
-    if decision.access.parts[0].name is not None:
+def _remedy(decision: Decision, renamed: bool) -> str:
+    if decision.kind in ENUM_KINDS:
         return "ask bpf_core_enum_value_exists() first, and go another way where it says no"
-    return (
-        "ask bpf_core_field_exists() first, and where it says no read the field's new name through a flavour: "
-        f"struct {essential_name(decision.root)}___new {{ ... }}"
-    )
+    remedy = "ask bpf_core_field_exists() first, and go another way where it says no"
+    if renamed:
+        kind = _KEYWORDS.get(_object_types(decision).kind(decision.access.root), "")
+        flavour = f"{kind}{essential_name(decision.root)}___new"
+        remedy += f": a field that was renamed is read through a type of your own, '{flavour}', that has the new name"
+    return remedy

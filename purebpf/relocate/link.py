@@ -12,13 +12,14 @@ the file, become instruction indices of the program. Either all functions of a p
 is handed on: the kernel refuses a list with gaps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from struct import Struct
+from types import MappingProxyType
 from typing import Final
 
 from purebpf.errors import RelocationError
-from purebpf.relocate.model import LinkedProgram, MapSlot, PlacedFunction
+from purebpf.relocate.model import Fixup, LinkedProgram, MapSlot, PlacedFunction, PlacedTable, PoisonedAccess
 from purebpf.spec.model import (
     ExternCall,
     ExternValue,
@@ -41,9 +42,17 @@ _PSEUDO_FUNC: Final = 4
 _INSN_LIMIT: Final = 1_000_000
 
 
-def link(spec: ObjectSpec, functions: Mapping[str, FunctionSpec], program: str) -> LinkedProgram:
-    """Put `program` and all it reaches into one piece of code; the fds of maps stay open."""
-    linker = _Linker(program, spec, functions)
+def link(
+    spec: ObjectSpec,
+    functions: Mapping[str, FunctionSpec],
+    program: str,
+    fixups: Mapping[str, tuple[Fixup, ...]] = MappingProxyType({}),
+) -> LinkedProgram:
+    """Put `program` and all it reaches into one piece of code; the fds of maps stay open.
+
+    `fixups` are what the stage `core` did to each function: where it poisoned an instruction, the program knows.
+    """
+    linker = _Linker(program, spec, functions, fixups)
     linker.append(functions[program])
     return linker.finish()
 
@@ -54,6 +63,7 @@ class _Linker:
     spec: ObjectSpec
     available: Mapping[str, FunctionSpec]
     code: bytearray = field(default_factory=bytearray)
+    fixups: Mapping[str, tuple[Fixup, ...]]
     starts: dict[str, int] = field(default_factory=dict)
     slots: list[MapSlot] = field(default_factory=list)
     externs: list[ExternValue | ExternCall] = field(default_factory=list)
@@ -146,10 +156,18 @@ class _Linker:
                 if not moved:
                     return b""
                 raise RelocationError(
+            tables=tuple(self.tables.values()),
+            poisoned=tuple(self._poisoned()),
                     f"subprogram '{name}' has no {part} in .BTF.ext although others have: compile all with -g",
                     program=self.program,
                 )
             shift = start - function.section_insn
+    def _poisoned(self) -> Iterator[PoisonedAccess]:
+        for name, start in self.starts.items():
+            for fixup in self.fixups.get(name, ()):
+                if fixup.poisoned:
+                    yield PoisonedAccess(InsnIndex(start + fixup.insn), fixup.decision.question, fixup)
+
             begin = len(moved)
             moved += records
             for at in range(begin, len(moved), record_size):

@@ -7,6 +7,7 @@ and two plans for the same target are equal byte for byte.
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import NamedTuple
 
 from purebpf.frozen import frozen
 from purebpf.relocate.resolve import Decision
@@ -51,6 +52,14 @@ class Fixup:
     decision: Decision
     poisoned: bool = False
 
+class Failure(NamedTuple):
+    """Why something cannot be: `reason` in one line, what was looked at, and what to do."""
+
+    reason: str
+    evidence: tuple[str, ...]
+    remedy: str
+
+
 
 @frozen
 class AdaptedCode:
@@ -60,6 +69,24 @@ class AdaptedCode:
     """
 
     functions: Mapping[str, FunctionSpec]
+@frozen
+class PoisonedAccess:
+    """Instruction `insn` of a program that CO-RE made invalid, and what it asked for in words.
+
+    `fixup` says why; it refers to the target's types, and so is no part of what a plan is compared by.
+    """
+
+    insn: InsnIndex
+    question: str
+    fixup: Fixup = field(repr=False, compare=False)
+
+    def failure(self) -> Failure:
+        """The reason, worked out when somebody asks: with the names that are near."""
+        from purebpf.relocate.failure import explain_poison
+
+        return explain_poison(self.fixup)
+
+
     fixups: Mapping[str, tuple[Fixup, ...]] = field(default_factory=dict)
 
 
@@ -80,3 +107,4 @@ class LinkedProgram:
     fd_array: tuple[str, ...] = ()
     func_info: bytes = field(default=b"", repr=False)
     line_info: bytes = field(default=b"", repr=False)
+    poisoned: tuple[PoisonedAccess, ...] = ()

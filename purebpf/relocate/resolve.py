@@ -25,7 +25,8 @@ class Decision:
 
     `local` is the value in the object's types, `target` the one in the target's: None if nothing there matches and
     the instruction must not be reached. `resizable` says whether a load or store may change its size with the
-    field's. `candidates` are the target's types that were looked at, `matching` those that had what was asked for.
+    field's. `candidates` are the target's types that were looked at, `matching` how many of them had what was asked
+    for, `chosen` the first of these. `types` are the object's types, `kernel` the target's.
     """
 
     kind: CoreKind
@@ -36,7 +37,9 @@ class Decision:
     resizable: bool = True
     candidates: tuple[Candidate, ...] = ()
     matching: int = 0
+    chosen: Candidate | None = None
     kernel: Btf | None = field(default=None, repr=False, compare=False)
+    types: Btf | None = field(default=None, repr=False, compare=False)
 
     @property
     def path(self) -> str:
@@ -80,7 +83,7 @@ class Resolver:
         name = local.name_of(record.type)
         ours = value_of(kind, local, access, self._byteorder)
         if kind is CoreKind.TYPE_ID_LOCAL:
-            return Decision(kind, access, name or type_name(local, record.type), ours, ours)
+            return Decision(kind, access, name or type_name(local, record.type), ours, ours, types=local)
         if not name:
             described = type_name(local, record.type)
             raise RelocationError(f"a CO-RE record asks for '{described}', which has no name to look for in the target")
@@ -92,13 +95,16 @@ class Resolver:
         self._candidates[record.type] = tuple([match.candidate for match in matches]) or looked_at
         if not matches:
             theirs = Value(0) if kind in FOUND_OR_ZERO else None
-            return Decision(kind, access, name, ours, theirs, True, looked_at, 0, kernel)
+            return Decision(kind, access, name, ours, theirs, True, looked_at, kernel=kernel, types=local)
         first = matches[0]
         for other in matches[1:]:
             if other.bit_offset != first.bit_offset or other.value.number != first.value.number:
                 raise _ambiguous(f"{words(kind)} of '{access.text(name)}'", first, other, matches)
-        resizable = may_resize(local, ours, first.candidate.btf, first.value)
-        return Decision(kind, access, name, ours, first.value, resizable, looked_at, len(matches), kernel)
+        chosen = first.candidate
+        resizable = may_resize(local, ours, chosen.btf, first.value)
+        return Decision(
+            kind, access, name, ours, first.value, resizable, looked_at, len(matches), chosen, kernel, local
+        )
 
     def _match(self, kind: CoreKind, access: Access, candidate: Candidate) -> _Match | None:
         target, root = candidate.btf, candidate.type
