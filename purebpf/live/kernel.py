@@ -284,6 +284,8 @@ def _refusal(step: LoadProgram, error: OSError, log: str, line_of: LineOf) -> Ke
     from purebpf.live.verifier import explain, poisoned_access
 
     verdict = explain(log, line_of)
+    poisoned = poisoned_access(verdict, step.poisoned)
+    failure = poisoned.failure() if poisoned is not None else None
     return VerifierError(
         step.name,
         error.errno or 0,
@@ -296,5 +298,3 @@ def _refusal(step: LoadProgram, error: OSError, log: str, line_of: LineOf) -> Ke
         evidence=failure.evidence if failure is not None else (),
         remedy=failure.remedy if failure is not None else "; ".join(verdict.hints),
     )
-    poisoned = poisoned_access(verdict, step.poisoned)
-    failure = poisoned.failure() if poisoned is not None else None

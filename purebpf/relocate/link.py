@@ -19,7 +19,7 @@ from types import MappingProxyType
 from typing import Final
 
 from purebpf.errors import RelocationError
-from purebpf.relocate.model import Fixup, LinkedProgram, MapSlot, PlacedFunction, PlacedTable, PoisonedAccess
+from purebpf.relocate.model import Fixup, LinkedProgram, MapSlot, PlacedFunction, PoisonedAccess
 from purebpf.spec.model import (
     ExternCall,
     ExternValue,
@@ -62,8 +62,8 @@ class _Linker:
     program: str
     spec: ObjectSpec
     available: Mapping[str, FunctionSpec]
-    code: bytearray = field(default_factory=bytearray)
     fixups: Mapping[str, tuple[Fixup, ...]]
+    code: bytearray = field(default_factory=bytearray)
     starts: dict[str, int] = field(default_factory=dict)
     slots: list[MapSlot] = field(default_factory=list)
     externs: list[ExternValue | ExternCall] = field(default_factory=list)
@@ -141,6 +141,7 @@ class _Linker:
             functions=functions,
             slots=tuple(self.slots),
             externs=tuple(self.externs),
+            poisoned=tuple(self._poisoned()),
             func_info=self._moved("func_info", self.spec.func_info_record_size),
             line_info=self._moved("line_info", self.spec.line_info_record_size),
         )
@@ -156,8 +157,6 @@ class _Linker:
                 if not moved:
                     return b""
                 raise RelocationError(
-            tables=tuple(self.tables.values()),
-            poisoned=tuple(self._poisoned()),
                     f"subprogram '{name}' has no {part} in .BTF.ext although others have: compile all with -g",
                     program=self.program,
                 )
