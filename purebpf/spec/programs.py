@@ -4,7 +4,7 @@ Rules, as libbpf has them:
 
 - every FUNC symbol in an executable section is a function; their order is that of the sections, then of the
   code, and it is the order in which programs are loaded;
-- functions in `.text` are subprograms, unless the object has one single function in all;
+- functions in `.text` are subprograms, a single one as well (libbpf took that for a program before 1.0);
 - a static function outside `.text` is an error: it could be neither entered nor called;
 - what a relocation means is read from the instruction it stands at and the symbol it names; the ELF relocation
   type is not asked, because compilers of different ages write different ones;
@@ -114,7 +114,7 @@ class FunctionIndex:
 
     def is_subprogram(self, extent: _Extent) -> bool:
         """Whether a function is only ever called, never loaded by itself."""
-        return extent.section == self.text and len(self.extents) > 1
+        return extent.section == self.text
 
 
 def _extents(elf: ElfFile) -> Iterator[_Extent]:

@@ -86,8 +86,9 @@ def test_functions_in_text_are_subprograms() -> None:
     assert list(spec.functions) == ["entry", "sub"]
 
 
-def test_the_only_function_of_an_object_is_a_program_even_in_text() -> None:
-    assert list(opened(ObjectWriter().function("entry", EXIT)).programs) == ["entry"]
+def test_a_function_in_text_is_no_program_even_if_it_is_the_only_one() -> None:
+    spec = opened(ObjectWriter().function("alone", EXIT))
+    assert (list(spec.functions), list(spec.programs)) == (["alone"], [])
 
 
 def test_scope_and_visibility_are_the_symbols() -> None:
