@@ -121,7 +121,7 @@ def read(path: Path) -> Recording:
                 if call is not None and attempt is not None:
                     _append(attempt.calls, call)
             case "copy":
-                reader.symbols[record["to"]] = reader.symbols.get(record["from"], "?")
+                reader.copy(record["from"], record["to"])
             case "outcome" if attempt is not None:
                 attempt.error, attempt.reason = record["error"], record["reason"].strip()
                 attempt.type = record.get("type", "")
@@ -167,6 +167,12 @@ class _Reader:
         if command == MAP_UPDATE and self._types.get(_i32(attr, 0)) in _MAP_TYPES_OF_FDS:
             name = SLOT
         return Call(name, fields, record["errno"], bytes.fromhex(record.get("log", "")).decode(errors="replace"))
+
+    def copy(self, old: int, new: int) -> None:
+        """One more descriptor for the same thing."""
+        self.symbols[new] = self.symbols.get(old, "?")
+        if old in self._types:
+            self._types[new] = self._types[old]
 
     def symbol(self, fd: int) -> str:
         """What a descriptor stands for; empty for none."""

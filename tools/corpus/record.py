@@ -72,7 +72,9 @@ def of_purebpf(objects: Sequence[Path], setting: Setting, folder: Path, *, each:
     def one(batch: list[Path]) -> None:
         pairs = [f"{path}={found[path]}" for path in batch]
         command = [str(VENV_PYTHON), "-m", "tools.corpus.side", "PLAYED" if setting.played else "REAL", *pairs]
-        _run(command, setting, each=each, limit=_LIMIT * len(batch))
+        status = _run(command, setting, each=each, limit=_LIMIT * len(batch))
+        if status:
+            raise Unobtainable(f"tools/corpus/side.py ended with {status}")
 
     with ThreadPoolExecutor(_JOBS) as pool:
         list(pool.map(one, batches))
