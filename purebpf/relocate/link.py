@@ -146,6 +146,12 @@ class _Linker:
             line_info=self._moved("line_info", self.spec.line_info_record_size),
         )
 
+    def _poisoned(self) -> Iterator[PoisonedAccess]:
+        for name, start in self.starts.items():
+            for fixup in self.fixups.get(name, ()):
+                if fixup.poisoned:
+                    yield PoisonedAccess(InsnIndex(start + fixup.insn), fixup.decision.question, fixup)
+
     def _moved(self, part: str, record_size: int) -> bytes:
         """The records of one kind of all functions, in the order of the program's code."""
         moved = bytearray()
@@ -161,12 +167,6 @@ class _Linker:
                     program=self.program,
                 )
             shift = start - function.section_insn
-    def _poisoned(self) -> Iterator[PoisonedAccess]:
-        for name, start in self.starts.items():
-            for fixup in self.fixups.get(name, ()):
-                if fixup.poisoned:
-                    yield PoisonedAccess(InsnIndex(start + fixup.insn), fixup.decision.question, fixup)
-
             begin = len(moved)
             moved += records
             for at in range(begin, len(moved), record_size):

@@ -44,14 +44,6 @@ class PlacedFunction:
     insn_count: int
 
 
-@frozen
-class Fixup:
-    """A CO-RE record carried out on instruction `insn` of its function, or the instruction poisoned."""
-
-    insn: InsnIndex
-    decision: Decision
-    poisoned: bool = False
-
 class Failure(NamedTuple):
     """Why something cannot be: `reason` in one line, what was looked at, and what to do."""
 
@@ -60,15 +52,15 @@ class Failure(NamedTuple):
     remedy: str
 
 
-
 @frozen
-class AdaptedCode:
-    """Result of the stage `core`: the functions whose accesses fit the target.
+class Fixup:
+    """A CO-RE record carried out on instruction `insn` of its function, or the instruction poisoned."""
 
-    `fixups` are what was decided for each, by function, in the order of the code.
-    """
+    insn: InsnIndex
+    decision: Decision
+    poisoned: bool = False
 
-    functions: Mapping[str, FunctionSpec]
+
 @frozen
 class PoisonedAccess:
     """Instruction `insn` of a program that CO-RE made invalid, and what it asked for in words.
@@ -87,6 +79,14 @@ class PoisonedAccess:
         return explain_poison(self.fixup)
 
 
+@frozen
+class AdaptedCode:
+    """Result of the stage `core`: the functions whose accesses fit the target.
+
+    `fixups` are what was decided for each, by function, in the order of the code.
+    """
+
+    functions: Mapping[str, FunctionSpec]
     fixups: Mapping[str, tuple[Fixup, ...]] = field(default_factory=dict)
 
 
@@ -103,8 +103,8 @@ class LinkedProgram:
     functions: tuple[PlacedFunction, ...]
     slots: tuple[MapSlot, ...]
     externs: tuple[ExternValue | ExternCall, ...] = ()
+    poisoned: tuple[PoisonedAccess, ...] = ()
     btf_slots: tuple[BtfSlot, ...] = ()
     fd_array: tuple[str, ...] = ()
     func_info: bytes = field(default=b"", repr=False)
     line_info: bytes = field(default=b"", repr=False)
-    poisoned: tuple[PoisonedAccess, ...] = ()
