@@ -48,7 +48,7 @@ from purebpf.errors import BtfError
 if TYPE_CHECKING:
     from purebpf.btf.codec import codec_for
     from purebpf.btf.decl import declare, type_name
-    from purebpf.btf.writer import BtfExtWriter, BtfWriter, rewrite, without_layout
+    from purebpf.btf.writer import BtfExtWriter, BtfWriter, rewrite, with_added, without_layout
 
 _LATER = {
     "BtfExtWriter": "purebpf.btf.writer",
@@ -57,6 +57,7 @@ _LATER = {
     "declare": "purebpf.btf.decl",
     "rewrite": "purebpf.btf.writer",
     "type_name": "purebpf.btf.decl",
+    "with_added": "purebpf.btf.writer",
     "without_layout": "purebpf.btf.writer",
 }
 
@@ -107,6 +108,7 @@ __all__ = [
     "size_of",
     "strip_modifiers",
     "type_name",
+    "with_added",
     "with_types",
     "without_layout",
 ]

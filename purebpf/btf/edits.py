@@ -2,7 +2,8 @@
 
 Compilers leave the sizes of data sections and the offsets of global variables to the linker: in an object file
 they are 0 and the ELF symbols know them. And hidden functions and variables, an ELF matter, are to be static for
-the kernel. Rules: a record keeps its place, its length and its name, so the new `Btf` shares the index of the old.
+the kernel. And what is declared but not defined (`extern`) is to be defined. Rules: a record keeps its place, its
+length and its name, so the new `Btf` shares the index of the old.
 """
 
 import struct
@@ -10,21 +11,27 @@ from collections.abc import Mapping
 
 from purebpf.btf.kinds import VLEN_MASK
 from purebpf.btf.reader import Btf
-from purebpf.btf.types import DataSection, Function, Kind, Variable
+from purebpf.btf.types import DataSection, Function, FunctionProto, Kind, Variable
 
 _WORD = {"little": struct.Struct("<I"), "big": struct.Struct(">I")}
 _THREE_WORDS = {"little": struct.Struct("<III"), "big": struct.Struct(">III")}
 
-_KINDS = {DataSection: Kind.DATASEC, Function: Kind.FUNC, Variable: Kind.VAR}
+_KINDS = {
+    DataSection: Kind.DATASEC,
+    Function: Kind.FUNC,
+    FunctionProto: Kind.FUNC_PROTO,
+    Variable: Kind.VAR,
+}
 
-Editable = DataSection | Function | Variable
+Editable = DataSection | Function | FunctionProto | Variable
 
 
 def with_types(btf: Btf, changed: Mapping[int, Editable]) -> Btf:
     """`btf` with some of its own types replaced by ones that differ in numbers only.
 
     A data section may change its size and the order, offsets and sizes of its variables, but not how many there
-    are; a function or variable its linkage. ValueError for a number that does not fit its 32 bits.
+    are; a function its linkage, a variable its linkage and type; the parameters of a prototype may get names that
+    the strings of `btf` already have. ValueError for a number that does not fit its 32 bits.
     """
     edits: list[tuple[int, bytes]] = []
     word = _WORD[btf.byteorder].pack
@@ -43,8 +50,25 @@ def with_types(btf: Btf, changed: Mapping[int, Editable]) -> Btf:
                     edits.append((at + 12, b"".join([pack(v.type, v.offset, v.size) for v in variables])))
                 case Function(linkage=linkage):
                     edits.append((at + 4, word(Kind.FUNC << 24 | linkage)))
-                case Variable(linkage=linkage):
+                case FunctionProto():
+                    edits += _parameter_names(btf, type_id, new)
+                case Variable(type=type_of_variable, linkage=linkage):
+                    edits.append((at + 8, word(type_of_variable)))
                     edits.append((at + 12, word(linkage)))
         except struct.error:
             raise ValueError(f"a number of {type(new).__name__} '{new.name}' does not fit 32 bits") from None
     return btf.with_edits(edits, changed) if edits else btf
+
+
+def _parameter_names(btf: Btf, type_id: int, new: FunctionProto) -> list[tuple[int, bytes]]:
+    old = btf[type_id]
+    assert isinstance(old, FunctionProto)
+    at, edits = btf.offset_of(type_id) + 12, []
+    for index, (before, after) in enumerate(zip(old.parameters, new.parameters, strict=True)):
+        if before.name == after.name:
+            continue
+        known = btf.string_offsets(after.name)
+        if not known:
+            raise ValueError(f"'{after.name}' is no string of the BTF yet: no parameter can be given that name")
+        edits.append((at + 8 * index, _WORD[btf.byteorder].pack(known[0])))
+    return edits

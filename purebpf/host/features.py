@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from purebpf.host.kallsyms import read_kallsyms
 from purebpf.host.permissions import kernel_error
 from purebpf.plan.target import Feature
 from purebpf.syscall import calls, objects
@@ -27,6 +28,9 @@ _MAP_VALUE = 2
 _NO_FD = _NO_PROCESS = 0xFFFFFFFF
 _BPF_F_MMAPABLE = 1 << 10
 _PROBE_READ_KERNEL, _KTIME_GET_COARSE_NS, _GET_ATTACH_COOKIE = 113, 160, 174
+
+# Machines whose system calls have wrappers, by the prefix of their names.
+_WRAPPERS = ("x64", "ia32", "arm64", "arm", "s390x", "s390", "riscv", "powerpc")
 
 _REFUSED = frozenset({errno.EINVAL, errno.E2BIG})
 _REFUSED_CODE = _REFUSED | {errno.EACCES}
@@ -180,6 +184,12 @@ def _uprobe_multi_link() -> None:
                 )
 
 
+def _syscall_wrapper() -> None:
+    """The kernel's own symbols name the wrappers (__x64_sys_bpf); libbpf tries a kprobe on one, which needs kprobes."""
+    if not any(read_kallsyms().find(f"__{prefix}_sys_bpf") for prefix in _WRAPPERS):
+        raise OSError(errno.EINVAL, "no wrapper")
+
+
 @contextmanager
 def _expected(answer: int) -> Iterator[None]:
     """The call in the block is to fail with `answer`; any other outcome means that the feature is not there."""
@@ -226,6 +236,7 @@ _PROBES = {
     Feature.PERF_LINK: _Probe(_perf_link, program_type=ProgramType.TRACEPOINT),
     Feature.MEMCG_ACCOUNT: _code_probe(ProgramType.SOCKET_FILTER, _call(_KTIME_GET_COARSE_NS) + _RETURN_0),
     Feature.BPF_COOKIE: _code_probe(ProgramType.TRACEPOINT, _call(_GET_ATTACH_COOKIE) + _RETURN_0),
+    Feature.SYSCALL_WRAPPER: _Probe(_syscall_wrapper),
     Feature.UPROBE_MULTI_LINK: _Probe(_uprobe_multi_link, program_type=ProgramType.KPROBE),
 }
 """bpf_ktime_get_coarse_ns() stands for accounting by cgroup: both came with 5.11, and the latter cannot be seen."""

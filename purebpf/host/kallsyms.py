@@ -7,11 +7,12 @@ It is not remembered across questions, as modules come and go.
 A reader without CAP_SYSLOG sees every address as 0 (kernel.kptr_restrict); the names are there all the same.
 """
 
+import errno
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from purebpf.errors import KernelError
+from purebpf.errors import KernelError, NotPermitted
 from purebpf.near import did_you_mean
 
 _TEXT_KINDS = frozenset("tTwW")
@@ -53,8 +54,24 @@ class Kallsyms:
         return tuple(found)
 
     def addresses(self, name: str) -> tuple[int, ...]:
-        """Where the symbols of that name lie."""
-        return tuple(symbol.address for symbol in self.find(name))
+        """Where the symbols of that name lie; `NotPermitted` if the kernel hides addresses from this process.
+
+        Data that clang made local under link-time optimisation counts by the name it had ('name.llvm.123').
+        """
+        found = [symbol.address for symbol in self.find(name)]
+        renamed = set(re.findall(rb" d (%b\.llvm\.\w+)" % re.escape(name.encode()), self.text))
+        found += [symbol.address for other in renamed for symbol in self.find(other.decode())]
+        # A few symbols do lie at 0 (per-CPU data of older kernels), the beginning of the kernel never does.
+        if found and not any(found) and not any(symbol.address for symbol in self.find("_text")):
+            raise NotPermitted(
+                "read the address of kernel symbol",
+                name,
+                errno.EPERM,
+                reason="/proc/kallsyms shows every address as 0",
+                evidence=["kernel.kptr_restrict hides them from processes without CAP_SYSLOG, 2 from all"],
+                remedy="run with CAP_SYSLOG, or sysctl kernel.kptr_restrict=0",
+            )
+        return tuple(found)
 
     def functions(self) -> Iterator[str]:
         """Names of all functions, in the file's order."""

@@ -3,7 +3,7 @@
 A module's types stand in /sys/kernel/btf/NAME for everybody to read, split, with the kernel's own as their base. The
 fd that a program load needs to name one is given by id alone, and so only to CAP_SYS_ADMIN. Rules: the order of the
 modules is that of their ids (that of libbpf), alphabetic for who may not see ids; a module's bytes are read when
-somebody asks for them; nothing is remembered beyond one `modules()`, as modules come and go.
+somebody asks for them, and remembered as long as the module is there.
 """
 
 import errno
@@ -25,29 +25,39 @@ BTF_FOLDER: Final = "/sys/kernel/btf"
 _VMLINUX: Final = "vmlinux"
 
 
-def module_names() -> tuple[str, ...]:
-    """The modules that are loaded and have BTF; () before Linux 5.11, which has none."""
+_known: dict[tuple[str, int], ModuleTypes] = {}
+
+
+def modules(base: "Btf") -> tuple[ModuleTypes, ...]:
+    """The types of every loaded module, unread; `base` are the kernel's own. () before Linux 5.11, which has none."""
+    listed = _listed()
+    gone = _known.keys() - set(listed)
+    for key in gone:
+        del _known[key]
+    for name, number in listed:
+        if (name, number) not in _known:
+            _known[name, number] = ModuleTypes(name, cache(partial(_read, name, base)))
+    return tuple(_known[key] for key in listed)
+
+
+def _listed() -> list[tuple[str, int]]:
+    """(name, a number that no later module of that name has) of each module that has BTF."""
     try:
-        listed = sorted(name for name in os.listdir(BTF_FOLDER) if name != _VMLINUX)
+        entries = {entry.name: entry.inode() for entry in os.scandir(BTF_FOLDER) if entry.name != _VMLINUX}
     except FileNotFoundError:
-        return ()
+        return []
     except OSError as error:
         raise kernel_error("list the types of kernel modules", BTF_FOLDER, error) from error
-    if not listed:
-        return ()
+    if not entries:
+        return []
     by_id = []
     try:
         for name, fd in _kernel_btfs():
             fd.close()
             by_id.append(name)
     except PermissionError:
-        return tuple(listed)
-    return tuple(name for name in by_id if name in listed)
-
-
-def modules(base: "Btf") -> tuple[ModuleTypes, ...]:
-    """The types of every loaded module, unread; `base` are the kernel's own."""
-    return tuple(ModuleTypes(name, cache(partial(_read, name, base))) for name in module_names())
+        by_id = sorted(entries)
+    return [(name, entries[name]) for name in by_id if name in entries]
 
 
 def open_module(name: str) -> Fd:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from purebpf.host.cpus import possible_cpus
 from purebpf.host.features import supports
-from purebpf.host.kallsyms import read_kallsyms
 from purebpf.host.version import running_version
 from purebpf.plan.target import ModuleTypes, ProgramTypes, Target
 
 if TYPE_CHECKING:
     from purebpf.btf import Btf
+    from purebpf.host.kallsyms import Kallsyms
+    from purebpf.plan.kconfig import ConfigText
     from purebpf.units import HasFd
 
 _VMLINUX_BTF = "/sys/kernel/btf/vmlinux"
@@ -32,7 +33,8 @@ def running_target() -> Target:
         features=supports,
         read_btf=_read_btf,
         read_modules=_read_modules,
-        read_symbols=read_kallsyms,
+        read_kconfig=_read_kconfig,
+        read_symbols=_read_symbols,
         program_types=_program_types,
     )
 
@@ -48,6 +50,18 @@ def _read_btf() -> "Btf | None":
     except FileNotFoundError:
         return None
     return Btf.parse(data, name=_VMLINUX_BTF, scan=btf_scan)
+
+
+def _read_kconfig() -> "ConfigText":
+    from purebpf.host.kconfig import running_kconfig
+
+    return running_kconfig()
+
+
+def _read_symbols() -> "Kallsyms":
+    from purebpf.host.kallsyms import read_kallsyms
+
+    return read_kallsyms()
 
 
 def _program_types(program: "HasFd | int") -> "ProgramTypes":

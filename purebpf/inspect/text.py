@@ -11,6 +11,7 @@ from purebpf.btf import Btf, Kind
 from purebpf.elf import SHN_ABS, SHN_COMMON, SHN_UNDEF, SectionType
 from purebpf.plan.stages import FileRead, StageResult
 from purebpf.plan.steps import LoadPlan
+from purebpf.relocate.externs import Address, KernelType, ResolvedExterns
 from purebpf.relocate.model import AdaptedCode, Fixup, LinkedProgram
 from purebpf.spec.model import (
     CoreAccess,
@@ -160,9 +161,19 @@ def linked_lines(programs: tuple[LinkedProgram, ...]) -> Iterator[str]:
             yield f"  {slot.insn:5} takes the fd of map '{slot.map}'{offset}"
 
 
-def extern_lines(programs: tuple[LinkedProgram, ...]) -> Iterator[str]:
+def extern_lines(resolved: ResolvedExterns) -> Iterator[str]:
     """What the externs became."""
-    yield f"{sum(len(program.externs) for program in programs)} externs to resolve"
+    yield f"{sum(len(program.externs) for program in resolved.programs)} references to externs"
+    for name, found in resolved.found.items():
+        match found:
+            case KernelType(id=type_id, module=module):
+                yield f"  {name}: type {type_id} of {f'module {module}' if module else 'the kernel'}"
+            case Address(address=address) if address:
+                yield f"  {name}: at {address:#x}"
+            case _:
+                yield f"  {name}: not there (weak)"
+    if resolved.kconfig is not None:
+        yield f"  kconfig values: {resolved.kconfig.hex()}"
 
 
 def sanitized_lines(types: bytes | None, spec: ObjectSpec | None = None) -> Iterator[str]:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from purebpf.live.variables import Variables
 
 _Item = TypeVar("_Item")
+_IMAGES = (MapOrigin.DATA, MapOrigin.KCONFIG)
 
 
 class _Lazy(Mapping[str, _Item]):
@@ -88,7 +89,7 @@ class _Opener:
         from purebpf.live.maps import open_map
 
         map_spec = self.spec.maps[name]
-        if map_spec.origin is MapOrigin.DATA:
+        if map_spec.origin in _IMAGES:
             # The type of a data section is no type of a value; its variables have theirs.
             map_spec = replace(map_spec, value_type=VOID)
         elif map_spec.type == MapType.RINGBUF:
@@ -129,7 +130,7 @@ class BpfObject:
             from purebpf.live.images import open_images
             from purebpf.live.variables import Variables
 
-            data = {name: m for name, m in self.spec.maps.items() if m.origin is MapOrigin.DATA}
+            data = {name: m for name, m in self.spec.maps.items() if m.origin in _IMAGES}
             handles = {name: _fd(self._loaded.maps[name]) for name in data if name in self._loaded.maps}
             self._images = open_images(data, handles)
             self._variables = Variables(self.spec.variables, self.spec.btf, self._images)

@@ -65,6 +65,7 @@ _WITHOUT_TYPE_IDS: Final = frozenset(
 
 # On Python 3.11 a member looked up on its enum class costs 0.5 us; these are looked up in loops.
 _DATA: Final = MapOrigin.DATA
+_IMAGES: Final = (_DATA, MapOrigin.KCONFIG)
 _PINNED: Final = Pinning.BY_NAME
 _PROG_ARRAY: Final = MapType.PROG_ARRAY
 _UNSPEC: Final = ProgramType.UNSPEC
@@ -113,25 +114,25 @@ def build_plan(
 
 
 def _maps_to_create(spec: ObjectSpec, target: Target, programs: Sequence[LinkedProgram]) -> Mapping[str, MapSpec]:
-    data = [m for m in spec.maps.values() if m.origin is _DATA]
+    data = [m for m in spec.maps.values() if m.origin in _IMAGES]
     if not data or target.supports(_GLOBAL_DATA):
         return spec.maps
     for linked in programs:
         for slot in linked.slots:
-            if spec.maps[slot.map].origin is _DATA:
+            if spec.maps[slot.map].origin in _IMAGES:
                 raise NotSupported(
                     _GLOBAL_DATA.text,
                     since=_GLOBAL_DATA.since,
                     evidence=(f"program '{linked.name}' uses variables in '{slot.map}'",),
                 )
-    return {name: m for name, m in spec.maps.items() if m.origin is not _DATA}
+    return {name: m for name, m in spec.maps.items() if m.origin not in _IMAGES}
 
 
 def _map_steps(
     spec: ObjectSpec, map_spec: MapSpec, target: Target, typed: bool, named: bool, pin_root: str
 ) -> Iterator[Step]:
     yield _create_map(spec, map_spec, target, typed, named, pin_root)
-    if map_spec.origin is not _DATA:
+    if map_spec.origin not in _IMAGES:
         return
     contents = map_spec.contents if map_spec.contents is not None else bytes(map_spec.value_size)
     yield SetValue(map_spec.name, bytes(4), contents)
@@ -143,7 +144,7 @@ def _create_map(
     spec: ObjectSpec, map_spec: MapSpec, target: Target, typed: bool, named: bool, pin_root: str
 ) -> CreateMap:
     flags = map_spec.flags
-    if flags & F_MMAPABLE and map_spec.origin is _DATA and not target.supports(_ARRAY_MMAP):
+    if flags & F_MMAPABLE and map_spec.origin in _IMAGES and not target.supports(_ARRAY_MMAP):
         flags &= ~F_MMAPABLE
     with_ids = typed and map_spec.type not in _WITHOUT_TYPE_IDS
     inner = map_spec.inner
@@ -167,7 +168,7 @@ def _create_map(
 def kernel_map_name(object_name: str, map_spec: MapSpec) -> str:
     """The name under which the kernel will show the map."""
     name = map_spec.name
-    if map_spec.origin is not _DATA:
+    if map_spec.origin not in _IMAGES:
         return name[:_NAME_LIMIT]
     room = 0 if "." in name[1:] else _NAME_LIMIT - max(_SUFFIX_MINIMUM, len(name))
     full = object_name[: max(room, 0)] + name

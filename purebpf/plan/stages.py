@@ -15,6 +15,7 @@ inspection. Both run the same functions on the same values.
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from purebpf.btf import Btf, BtfExt
@@ -26,7 +27,7 @@ from purebpf.plan.sanitize import sanitize
 from purebpf.plan.steps import LoadPlan
 from purebpf.plan.target import Target
 from purebpf.relocate.core import adapt
-from purebpf.relocate.externs import resolve_externs
+from purebpf.relocate.externs import KCONFIG_MAP, ResolvedExterns, resolve_externs
 from purebpf.relocate.link import link
 from purebpf.relocate.model import AdaptedCode, LinkedProgram
 from purebpf.spec.describe import describe, read_btf
@@ -79,9 +80,9 @@ def plan_object(spec: ObjectSpec, target: Target, *, pin_root: str = DEFAULT_PIN
     programs = _autoloaded(spec)
     adapted = adapt(spec, programs, target)
     linked = _link(spec, adapted, programs)
-    resolved = _resolve(spec, linked)
+    resolved = resolve_externs(spec, linked, target)
     types = _sanitize(spec, target)
-    return build_plan(spec, target, resolved, types, pin_root=pin_root)
+    return build_plan(_with_kconfig(spec, resolved), target, resolved.programs, types, pin_root=pin_root)
 
 
 def trace(source: "Source", target: Target, *, name: str | None = None) -> Iterator[StageResult]:
@@ -121,8 +122,12 @@ def _link(spec: ObjectSpec, adapted: AdaptedCode, programs: tuple[str, ...]) -> 
     return tuple(link(spec, adapted.functions, program, adapted.fixups) for program in programs)
 
 
-def _resolve(spec: ObjectSpec, linked: tuple[LinkedProgram, ...]) -> tuple[LinkedProgram, ...]:
-    return tuple(resolve_externs(spec, program) for program in linked)
+def _with_kconfig(spec: ObjectSpec, resolved: ResolvedExterns) -> ObjectSpec:
+    """The spec with the kernel's configuration in the map of its values."""
+    if resolved.kconfig is None:
+        return spec
+    filled = replace(spec.maps[KCONFIG_MAP], contents=resolved.kconfig)
+    return replace(spec, maps={**spec.maps, KCONFIG_MAP: filled})
 
 
 def _sanitize(spec: ObjectSpec, target: Target) -> bytes | None:
@@ -136,9 +141,12 @@ _RUN: Final[dict[str, Callable[[dict[str, Any], "Source", Target, str | None], A
     "link": lambda values, source, target, name: _link(
         values["describe"], values["core"], _autoloaded(values["describe"])
     ),
-    "externs": lambda values, source, target, name: _resolve(values["describe"], values["link"]),
+    "externs": lambda values, source, target, name: resolve_externs(values["describe"], values["link"], target),
     "sanitize": lambda values, source, target, name: _sanitize(values["describe"], target),
     "plan": lambda values, source, target, name: build_plan(
-        values["describe"], target, values["externs"], values["sanitize"]
+        _with_kconfig(values["describe"], values["externs"]),
+        target,
+        values["externs"].programs,
+        values["sanitize"],
     ),
 }

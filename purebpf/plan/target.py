@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import cache
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from purebpf.errors import BtfError, KernelError, NotSupported, PlanError
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from purebpf.btf import Btf
+    from purebpf.relocate.kernel_facts import Kconfig, Symbols
     from purebpf.units import ByteOrder, HasFd
 
 _BTF_MAGIC = {b"\x9f\xeb": "little", b"\xeb\x9f": "big"}
@@ -55,6 +56,7 @@ class Feature(Enum):
     MEMCG_ACCOUNT = ("accounting of BPF memory by cgroup", "5.11")
     BPF_COOKIE = ("BPF cookies", "5.15")
     UPROBE_MULTI_LINK = ("links to many uprobes at once", "6.6", "CONFIG_UPROBES")
+    SYSCALL_WRAPPER = ("system calls that take their arguments as a struct pt_regs", "4.17")
 
     # The one of Enum hashes the name in Python: 0.3 us a question, and a load asks fifteen.
     __hash__ = object.__hash__
@@ -63,6 +65,12 @@ class Feature(Enum):
         self.text = text
         self.since = since
         self.config = config
+
+
+_VIRTUAL = {
+    "LINUX_HAS_BPF_COOKIE": Feature.BPF_COOKIE,
+    "LINUX_HAS_SYSCALL_WRAPPER": Feature.SYSCALL_WRAPPER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +98,6 @@ class ProgramTypes:
     btf: Btf | None = field(repr=False, compare=False)
 
 
-class Symbols(Protocol):
-    """The kernel's symbols, as a plan asks for them."""
-
-    def addresses(self, name: str) -> tuple[int, ...]:
-        """Where the symbols of that name lie; () for none."""
-
-    def did_you_mean(self, name: str) -> list[str]:
-        """A line of evidence naming symbols like `name`, or none."""
-
-
 def _no_symbols() -> Symbols:
     raise PlanError(
         "the description of the target does not tell the addresses of the kernel's symbols",
@@ -114,7 +112,7 @@ def _no_programs(_: HasFd | int) -> ProgramTypes:
     )
 
 
-def _no_kconfig() -> Mapping[str, str]:
+def _no_kconfig() -> Kconfig:
     raise PlanError(
         "the description of the target does not tell the kernel's configuration",
         remedy="give it with the option kconfig, as text or as a mapping: kconfig='CONFIG_HZ=250'",
@@ -140,7 +138,7 @@ class Target:
     read_btf: Callable[[], Btf | None] = field(default=lambda: None, repr=False, compare=False)
     read_modules: Callable[[], Sequence[ModuleTypes]] = field(default=tuple, repr=False, compare=False)
     read_core_btf: Callable[[], Btf] | None = field(default=None, repr=False, compare=False)
-    read_kconfig: Callable[[], Mapping[str, str]] = field(default=_no_kconfig, repr=False, compare=False)
+    read_kconfig: Callable[[], Kconfig] = field(default=_no_kconfig, repr=False, compare=False)
     read_symbols: Callable[[], Symbols] = field(default=_no_symbols, repr=False, compare=False)
     program_types: Callable[[HasFd | int], ProgramTypes] = field(default=_no_programs, repr=False, compare=False)
 
@@ -179,17 +177,23 @@ class Target:
         """As `modules`, for CO-RE: none where the user gave the types, which then are all there are."""
         return self.modules() if self.read_core_btf is None else iter(())
 
-    def kconfig(self, name: str) -> str | None:
-        """The value of 'CONFIG_...' as the kernel's .config writes it ('y', '100', '"text"'); None if it is not set."""
-        return self.read_kconfig().get(name)
+    def configuration(self) -> Kconfig:
+        """The kernel's configuration (`.value("CONFIG_HZ")`), with what the user says instead before it."""
+        return self.read_kconfig()
 
-    def symbol_address(self, name: str) -> int | None:
-        """Where kernel symbol `name` lies; None if there is none. Several of that name are a `PlanError`."""
-        found = set(self.read_symbols().addresses(name))
-        if len(found) > 1:
-            places = ", ".join(f"{address:#x}" for address in sorted(found))
-            raise PlanError(f"kernel symbol '{name}' stands for {len(found)} different addresses ({places})")
-        return found.pop() if found else None
+    def virtual_kconfig(self, name: str) -> int | None:
+        """The value of a 'LINUX_...' that is in no .config; None for a name that nobody knows."""
+        if name == "LINUX_KERNEL_VERSION":
+            if not self.kernel_version:
+                raise PlanError("the description of the target does not tell the kernel's version",
+                                remedy="give it: Target.from_btf(..., release='6.12.1')")  # fmt: skip
+            return self.kernel_version
+        feature = _VIRTUAL.get(name)
+        return int(self.supports(feature)) if feature is not None else None
+
+    def symbols(self) -> Symbols:
+        """The kernel's symbols and their addresses."""
+        return self.read_symbols()
 
     def require_btf(self, needed_by: str) -> Btf:
         """The kernel's types; `NotSupported` naming what needs them where there are none."""
@@ -202,6 +206,16 @@ class Target:
     def with_core_btf(self, btf: Btf) -> Target:
         """The same kernel, with `btf` as all the types that CO-RE knows."""
         return replace(self, read_core_btf=lambda: btf)
+
+    def with_kconfig(self, given: str | Mapping[str, object]) -> Target:
+        """The same kernel, with other values of its configuration: text of a .config or a mapping of names to values.
+
+        What `given` does not name is the kernel's. ValueError for what is no configuration.
+        """
+        from purebpf.plan.kconfig import OverlaidConfig, parse_overlay
+
+        config = OverlaidConfig(parse_overlay(given), self.read_kconfig)
+        return replace(self, read_kconfig=lambda: config)
 
     @classmethod
     def from_btf(

@@ -1,31 +1,401 @@
 """The stage `externs`: references to kconfig values, kernel symbols and kernel functions get their values.
 
-None of the three sources is read yet: a program that needs one is refused with all it needs named at once. A
-weak extern is no exception: whether it exists decides what the program does.
+- A kconfig value lies in the map `.kconfig`, whose contents are made here; the program gets an address in it.
+- A kernel variable declared `void` is an address of /proc/kallsyms, a number in the code.
+- One with a type, and a kernel function, is a type id: of the kernel's BTF, else of the first module's that has the
+  name, whose fd the load fills in. Its type must be compatible with the declared one.
+
+Rules: only what a program of the load refers to is looked for, and an extern that no such program uses may be
+anything. A weak extern that is not there is 0, and a call of it is poisoned, so that the verifier refuses it where it
+can be reached and nowhere else. Modules and their order in the fd array are those of the object, not of one program,
+so that the code is libbpf's.
 """
 
-from purebpf.errors import UnresolvedExtern
-from purebpf.relocate.model import LinkedProgram
-from purebpf.spec.model import ExternKind, ObjectSpec
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
 
-_WORDS = {
+from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_infos, resolve
+from purebpf.errors import BpfError, UnresolvedExtern
+from purebpf.frozen import frozen
+from purebpf.insn.opcodes import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_KFUNC_CALL, BPF_PSEUDO_MAP_VALUE, CALL, SLOT
+from purebpf.insn.patch import patch_imm, patch_ldimm64, patch_offset, patch_source
+from purebpf.near import did_you_mean
+from purebpf.relocate.compat import essential_name, types_compatible
+from purebpf.relocate.kconfig import encode, encode_number
+from purebpf.relocate.kernel_facts import KernelFacts, Symbols
+from purebpf.relocate.model import BtfSlot, LinkedProgram, MapSlot
+from purebpf.spec.model import ExternCall, ExternKind, ExternSpec, ExternValue, ObjectSpec
+from purebpf.units import TypeId
+
+KCONFIG_MAP: Final = ".kconfig"
+KFUNC_POISON: Final = 2002000000
+"""What a call of an absent weak kfunc calls: this plus the extern's number, libbpf's so that logs read the same."""
+
+_MOST_MODULES: Final = 0x7FFF
+_WORDS: Final = {
     ExternKind.KCONFIG: "kernel configuration value",
     ExternKind.KSYM: "kernel symbol",
     ExternKind.KFUNC: "kernel function",
 }
 
 
-def resolve_externs(spec: ObjectSpec, program: LinkedProgram) -> LinkedProgram:
-    """The program with its externs filled in."""
-    if not program.externs:
-        return program
-    first = program.externs[0]
-    needed = dict.fromkeys(reference.extern for reference in program.externs)
-    evidence = [f"{_WORDS[spec.externs[name].kind]} '{name}'" for name in needed if name in spec.externs]
-    kind = spec.externs[first.extern].kind if first.extern in spec.externs else ExternKind.KSYM
-    raise UnresolvedExtern(
-        f"{_WORDS[kind]} '{first.extern}' cannot be resolved: externs are not supported yet",
-        program=program.name,
-        insn=first.insn,
-        evidence=evidence,
+@frozen
+class KernelType:
+    """A variable or function of the kernel (`module` is '') or of a module, by the id of its VAR or FUNC."""
+
+    id: TypeId
+    module: str = ""
+
+
+@frozen
+class Address:
+    """A kernel symbol by its address; 0 for one that is not there."""
+
+    address: int
+
+
+Found = KernelType | Address | None
+"""None is a weak kernel function or typed variable that is not there."""
+
+
+@frozen
+class ResolvedExterns:
+    """Result of the stage `externs`; `kconfig` are the contents of the map `.kconfig`, None where there is none."""
+
+    programs: tuple[LinkedProgram, ...]
+    kconfig: bytes | None = field(default=None, repr=False)
+    found: Mapping[str, Found] = field(default_factory=dict)
+
+
+def resolve_externs(spec: ObjectSpec, programs: Sequence[LinkedProgram], kernel: KernelFacts) -> ResolvedExterns:
+    """The programs with their externs filled in; `UnresolvedExtern` for what is not there and not weak."""
+    if not spec.externs:
+        return ResolvedExterns(tuple(programs))
+    resolver = _Resolver(spec, kernel, _first_uses(programs))
+    resolver.resolve_all()
+    return ResolvedExterns(
+        tuple(resolver.fill(program) if program.externs else program for program in programs),
+        bytes(resolver.image) if KCONFIG_MAP in spec.maps else None,
+        resolver.found,
     )
+
+
+@frozen
+class _Use:
+    program: LinkedProgram
+    reference: ExternValue | ExternCall
+
+
+def _first_uses(programs: Iterable[LinkedProgram]) -> dict[str, _Use]:
+    uses: dict[str, _Use] = {}
+    for program in programs:
+        for reference in program.externs:
+            uses.setdefault(reference.extern, _Use(program, reference))
+    return uses
+
+
+class _Missing(Exception):
+    """An extern that cannot be had: the reason, and the lines that explain it."""
+
+    def __init__(self, reason: str, evidence: Iterable[str] = (), remedy: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.evidence = tuple(evidence)
+        self.remedy = remedy
+
+
+@dataclass(slots=True)
+class _Resolver:
+    spec: ObjectSpec
+    kernel: KernelFacts
+    uses: Mapping[str, _Use]
+    found: dict[str, Found] = field(default_factory=dict)
+    image: bytearray = field(default_factory=bytearray)
+    fd_array: list[str] = field(default_factory=lambda: [""])
+    symbols: Symbols | None = None
+
+    def resolve_all(self) -> None:
+        """Find all that is used, or raise for the first that is missing, the others named with it."""
+        if KCONFIG_MAP in self.spec.maps:
+            self.image = bytearray(self.spec.maps[KCONFIG_MAP].value_size)
+        failed: list[tuple[ExternSpec, _Missing]] = []
+        for extern in self.spec.externs.values():
+            if extern.kind is ExternKind.KCONFIG and extern.name not in self.uses:
+                # The map holds it all the same; what it would be is nobody's trouble.
+                with suppress(_Missing, BpfError):
+                    self._set_kconfig(extern)
+            elif extern.name in self.uses:
+                try:
+                    self._resolve(extern)
+                except _Missing as missing:
+                    failed.append((extern, missing))
+        if failed:
+            raise self._error(*failed[0], [extern for extern, _ in failed[1:]])
+
+    def _resolve(self, extern: ExternSpec) -> None:
+        if not extern.section:
+            raise _Missing(
+                "the file uses it, but neither defines nor declares it",
+                remedy="declare it __ksym or __kconfig, or link the object file that defines it: purebpf link",
+            )
+        if extern.kind is ExternKind.KCONFIG:
+            self._set_kconfig(extern)
+        elif extern.type:
+            self.found[extern.name] = found = self._find_type(extern)
+            if found is not None and found.module and extern.kind is ExternKind.KFUNC:
+                self._reserve(found.module)
+        else:
+            self.found[extern.name] = self._find_address(extern)
+
+    # ------------------------------------------------------------ kconfig
+
+    def _set_kconfig(self, extern: ExternSpec) -> None:
+        try:
+            is_set_by_config = extern.name.startswith("CONFIG_")
+            encoded = self._config_value(extern) if is_set_by_config else self._virtual_value(extern)
+        except ValueError as error:
+            raise _Missing(str(error), [f"declared in the file as {_declaration(self.spec, extern)}"]) from None
+        if encoded is not None:
+            self.image[extern.offset : extern.offset + len(encoded)] = encoded
+
+    def _config_value(self, extern: ExternSpec) -> bytes | None:
+        config = self.kernel.configuration()
+        value = config.value(extern.name)
+        if value is not None:
+            return encode(extern, value, self.spec.byteorder)
+        if extern.weak:
+            return None
+        raise _Missing(
+            "it is not set",
+            [f"looked up in {config.source}", *config.did_you_mean(extern.name)],
+            f"declare it __weak, to get 0 where it is not set, or say what to take: kconfig='{extern.name}=...'",
+        )
+
+    def _virtual_value(self, extern: ExternSpec) -> bytes | None:
+        value = self.kernel.virtual_kconfig(extern.name)
+        if value is not None:
+            return encode_number(extern, value, self.spec.byteorder)
+        if extern.weak and extern.name.startswith("LINUX_"):
+            return None
+        raise _Missing(
+            "no loader knows a value of that name",
+            [
+                "names begin with CONFIG_, or are LINUX_KERNEL_VERSION, LINUX_HAS_BPF_COOKIE or "
+                "LINUX_HAS_SYSCALL_WRAPPER; any other LINUX_ name must be __weak and is 0"
+            ],
+        )
+
+    # ------------------------------------------------------------ kernel symbols
+
+    def _find_address(self, extern: ExternSpec) -> Address:
+        if self.symbols is None:
+            self.symbols = self.kernel.symbols()
+        symbols = self.symbols
+        addresses = sorted(set(symbols.addresses(extern.name)))
+        if len(addresses) > 1:
+            places = ", ".join(f"{address:#x}" for address in addresses[:5])
+            raise _Missing(f"the kernel has {len(addresses)} symbols of that name, at different addresses: {places}")
+        if addresses:
+            return Address(addresses[0])
+        if extern.weak:
+            return Address(0)
+        raise _Missing(
+            f"{self.kernel.name} has no symbol of that name",
+            symbols.did_you_mean(extern.name),
+            "kernels built without CONFIG_KALLSYMS_ALL tell the addresses of functions only; declare it __weak, to "
+            "get 0 where it is missing",
+        )
+
+    # ------------------------------------------------------------ types
+
+    def _find_type(self, extern: ExternSpec) -> KernelType | None:
+        is_function = extern.kind is ExternKind.KFUNC
+        name = essential_name(extern.name) if is_function else extern.name
+        place = self._look_up(name, Kind.FUNC if is_function else Kind.VAR)
+        if place is None:
+            if extern.weak:
+                return None
+            raise self._no_such_type(extern, name)
+        btf, found = place
+        kernel_type = _type_behind(btf, found.id)
+        if self.spec.btf is None or types_compatible(self.spec.btf, extern.type, btf, kernel_type):
+            return found
+        if extern.weak and is_function:
+            return None
+        # Loaded here because only errors need it.
+        from purebpf.btf import type_name
+
+        where = f"module {found.module}" if found.module else "the kernel"
+        raise _Missing(
+            f"{where} has it with another type",
+            [
+                f"declared in the file as {_declaration(self.spec, extern)}",
+                f"in {where} it is {type_name(btf, found.id)}",
+            ],
+            "declare it as the kernel has it (bpftool btf dump file /sys/kernel/btf/vmlinux format c)",
+        )
+
+    def _look_up(self, name: str, kind: Kind) -> tuple[Btf, KernelType] | None:
+        btf = self.kernel.btf
+        if btf is None:
+            return None
+        found = btf.find_one(name, kind)
+        if found is not None:
+            return btf, KernelType(found)
+        for module in self.kernel.modules():
+            own = [type_id for type_id in module.btf.find(name, kind) if type_id >= module.btf.first_id]
+            if own:
+                return module.btf, KernelType(own[0], module.name)
+        return None
+
+    def _no_such_type(self, extern: ExternSpec, name: str) -> _Missing:
+        """Why a function or variable was not found, and what may bring it."""
+        btf = self.kernel.btf
+        if btf is None:
+            return _Missing(
+                f"{self.kernel.name} has no type information (BTF), which tells where it is",
+                remedy="it needs a kernel built with CONFIG_DEBUG_INFO_BTF; declare it __weak, to do without",
+            )
+        # Loaded here because nobody needs it unless something is missing.
+        from purebpf.relocate.providers import provider_of
+
+        is_function = extern.kind is ExternKind.KFUNC
+        kind = Kind.FUNC if is_function else Kind.VAR
+        modules = [module.name for module in self.kernel.modules()]
+        others = f"and of {len(modules)} modules" if modules else "(no module has any)"
+        evidence = [
+            f"looked up in the types of the kernel {others}",
+            *did_you_mean(name, (btf.name_of(type_id) for type_id in btf.ids_of(kind))),
+        ]
+        if not is_function:
+            evidence.append("the kernel's types list the variables that each CPU has its own of, and few others")
+            return _Missing(
+                f"{self.kernel.name} has no variable of that name with a type",
+                evidence,
+                f"for its address alone declare it 'extern const void {name} __ksym'; __weak, to do without",
+            )
+        provider = provider_of(name)
+        if provider is not None:
+            evidence.append(provider)
+        return _Missing(
+            f"{self.kernel.name} has no function of that name",
+            evidence,
+            "declare it __weak, and ask bpf_ksym_exists() before the call",
+        )
+
+    def _reserve(self, module: str) -> None:
+        if module not in self.fd_array:
+            if len(self.fd_array) > _MOST_MODULES:
+                raise _Missing(f"the object uses functions of more than {_MOST_MODULES} modules")
+            self.fd_array.append(module)
+
+    # ------------------------------------------------------------ errors
+
+    def _error(self, extern: ExternSpec, missing: _Missing, others: Sequence[ExternSpec]) -> UnresolvedExtern:
+        use = self.uses[extern.name]
+        evidence = list(missing.evidence)
+        line = _source_line(self.spec, use)
+        if line:
+            evidence.insert(0, f"at {line}")
+        if others:
+            named = ", ".join(f"{_WORDS[other.kind]} '{other.name}'" for other in others)
+            evidence.append(f"nor can be had: {named}")
+        return UnresolvedExtern(
+            f"{_WORDS[extern.kind]} '{extern.name}' cannot be had: {missing.reason}",
+            program=use.program.name,
+            insn=use.reference.insn,
+            evidence=evidence,
+            remedy=missing.remedy,
+        )
+
+    # ------------------------------------------------------------ code
+
+    def fill(self, program: LinkedProgram) -> LinkedProgram:
+        """The program with its externs' values in place."""
+        code = bytearray(program.code)
+        slots = list(program.slots)
+        btf_slots: list[BtfSlot] = []
+        calls_modules = False
+        for reference in program.externs:
+            extern = self.spec.externs[reference.extern]
+            found = self.found.get(extern.name)
+            if isinstance(reference, ExternCall):
+                calls_modules |= self._fill_call(code, reference, extern, found, program.name)
+            elif extern.kind is ExternKind.KCONFIG:
+                patch_ldimm64(code, reference.insn, BPF_PSEUDO_MAP_VALUE, 0, extern.offset, self.spec.byteorder)
+                slots.append(MapSlot(reference.insn, KCONFIG_MAP, extern.offset))
+            elif isinstance(found, KernelType):
+                patch_ldimm64(code, reference.insn, BPF_PSEUDO_BTF_ID, found.id, 0, self.spec.byteorder)
+                if found.module:
+                    btf_slots.append(BtfSlot(reference.insn, found.module))
+            else:
+                address = found.address if found is not None else 0
+                patch_imm(code, reference.insn, address, self.spec.byteorder)
+                patch_imm(code, reference.insn + 1, address >> 32, self.spec.byteorder)
+        if len(slots) > len(program.slots):
+            slots.sort(key=lambda slot: slot.insn)
+        return replace(
+            program,
+            code=bytes(code),
+            slots=tuple(slots),
+            btf_slots=tuple(btf_slots),
+            fd_array=tuple(self.fd_array) if calls_modules else (),
+        )
+
+    def _fill_call(
+        self, code: bytearray, reference: ExternCall, extern: ExternSpec, found: Found, program: str
+    ) -> bool:
+        """Fill in a call; whether it is one of a module's function."""
+        byteorder = self.spec.byteorder
+        if extern.kind is not ExternKind.KFUNC:
+            raise UnresolvedExtern(
+                f"{_WORDS[extern.kind]} '{extern.name}' is called, but is no function",
+                program=program,
+                insn=reference.insn,
+                remedy="declare it in the file as the function it is",
+            )
+        if isinstance(found, KernelType):
+            patch_source(code, reference.insn, BPF_PSEUDO_KFUNC_CALL, byteorder)
+            patch_imm(code, reference.insn, found.id, byteorder)
+            patch_offset(code, reference.insn, self.fd_array.index(found.module), byteorder)
+            return bool(found.module)
+        number = list(self.spec.externs).index(extern.name)
+        at = reference.insn * SLOT
+        code[at : at + SLOT] = bytes([CALL]) + bytes(SLOT - 1)
+        patch_imm(code, reference.insn, KFUNC_POISON + number, byteorder)
+        return False
+
+
+def _type_behind(btf: Btf, type_id: TypeId) -> TypeId:
+    """The prototype of a function; the type of a variable without its modifiers and typedefs."""
+    found = btf[type_id]
+    if isinstance(found, Variable):
+        return resolve(btf, found.type)
+    assert isinstance(found, Function)
+    return found.type
+
+
+def _declaration(spec: ObjectSpec, extern: ExternSpec) -> str:
+    """The declaration as C. The types have functions as they are, but variables as ints."""
+    # Loaded here because only errors need it.
+    from purebpf.btf import type_name
+
+    if spec.btf is None:
+        return extern.name
+    function = spec.btf.find_one(extern.name, Kind.FUNC) if extern.kind is ExternKind.KFUNC else None
+    return (
+        type_name(spec.btf, function) if function is not None else f"{type_name(spec.btf, extern.type)} {extern.name}"
+    )
+
+
+def _source_line(spec: ObjectSpec, use: _Use) -> str:
+    """'file.c:12  text' of the C line of a use, '' where the file does not tell."""
+    found = ""
+    if spec.btf is not None and use.program.line_info:
+        for info in line_infos(InfoSection(spec.line_info_record_size, use.program.line_info), spec.btf):
+            if info.insn_offset > use.reference.insn:
+                break
+            found = f"{info.file.rpartition('/')[2]}:{info.line}  {info.text.strip()}"
+    return found

@@ -53,18 +53,20 @@ def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) ->
         for extent in index.extents
         if extent.symbol.name in programs
     }
+    externs = describe_externs(elf, btf, functions.values())
+    kconfig = [externs.map] if externs.map is not None else []
     return ObjectSpec(
         name=name,
         file=elf.name,
         byteorder=elf.byteorder,
         license=_license(elf),
         kernel_version=_version(elf),
-        btf=btf,
+        btf=externs.btf,
         programs=programs,
         functions=functions,
-        maps=_by_name(elf, [*with_slots(elf, declared, entries), *data.values()]),
-        variables=describe_variables(elf, types, places.data),
-        externs=describe_externs(elf, btf, functions.values()),
+        maps=_by_name(elf, [*with_slots(elf, declared, entries), *data.values(), *kconfig]),
+        variables={**describe_variables(elf, types, places.data), **externs.variables},
+        externs=externs.externs,
         func_info_record_size=_record_size(ext, "func_info", 8),
         line_info_record_size=_record_size(ext, "line_info", 16),
     )

@@ -21,6 +21,10 @@ _MAP_PROPERTIES: Final = {
     "map_extra": 1 << 64,
     "pinning": len(Pinning),
 }
+_SIZES_KEPT: Final = {
+    MapOrigin.DATA: "a data section",
+    MapOrigin.KCONFIG: "the values of the kernel's configuration",
+}
 """What `with_map` can change, and the first number that it cannot be changed to."""
 
 
@@ -44,6 +48,7 @@ def with_values(spec: ObjectSpec, values: Mapping[str, Any]) -> ObjectSpec:
     images: dict[str, bytearray] = {}
     for name, value in values.items():
         variable = named("global variable", name, spec.variables)
+        _refuse_kconfig(spec, variable)
         image = images.get(variable.map)
         if image is None:
             image = images[variable.map] = bytearray(_image(spec.maps[variable.map]))
@@ -58,8 +63,17 @@ def with_values(spec: ObjectSpec, values: Mapping[str, Any]) -> ObjectSpec:
 def value_of(spec: ObjectSpec, name: str) -> Any:
     """The initial value of a global variable, decoded by its type (bytes where the file has no BTF)."""
     variable = named("global variable", name, spec.variables)
+    _refuse_kconfig(spec, variable)
     raw = _image(spec.maps[variable.map])[variable.offset : variable.offset + variable.size]
     return codec_for(spec.btf, variable.type).decode(raw) if spec.btf is not None and variable.type else raw
+
+
+def _refuse_kconfig(spec: ObjectSpec, variable: VariableSpec) -> None:
+    if spec.maps[variable.map].origin is MapOrigin.KCONFIG:
+        raise ValueError(
+            f"'{variable.name}' is no variable of the object, but of the kernel's configuration: its value is known "
+            "when the object is loaded, and the option kconfig gives another"
+        )
 
 
 def _image(data: MapSpec) -> bytes:
@@ -92,8 +106,9 @@ def with_map(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
         if key not in _MAP_PROPERTIES:
             raise TypeError(f"a map has no property '{key}'; it has: {', '.join(_MAP_PROPERTIES)}")
         properties[key] = _map_property(key, value)
-    if changed.origin is MapOrigin.DATA and properties.keys() - {"flags", "numa_node"}:
-        raise ValueError(f"map '{name}' is a data section: its size and type are the file's")
+    kept = _SIZES_KEPT.get(changed.origin)
+    if kept is not None and properties.keys() - {"flags", "numa_node"}:
+        raise ValueError(f"map '{name}' is {kept}: its size and type are the file's")
     # A type id says a size; once the size is another, it no longer describes the map.
     if properties.get("key_size", changed.key_size) != changed.key_size:
         properties["key_type"] = 0

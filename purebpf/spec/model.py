@@ -212,9 +212,24 @@ class ExternKind(IntEnum):
     KFUNC = 2
 
 
+class KconfigForm(IntEnum):
+    """What a kconfig value is in C, which decides what the kernel's .config may say of it."""
+
+    BOOL = 0
+    TRISTATE = 1
+    CHAR = 2
+    INT = 3
+    TEXT = 4
+
+
 @frozen
 class ExternSpec:
-    """An undefined symbol: a kconfig value, a kernel variable, or a kernel function."""
+    """An undefined symbol: a kconfig value, a kernel variable, or a kernel function.
+
+    `type` is the variable's for a kconfig value, the function's prototype, or what a kernel variable is (0 for
+    `void`: the address is all that is wanted). A kconfig value has `size` bytes at `offset` of the map `.kconfig`.
+    `section` is '' if the file does not say of which kind it is.
+    """
 
     name: str
     kind: ExternKind
@@ -222,6 +237,10 @@ class ExternSpec:
     weak: bool
     size: int = 0
     alignment: int = 1
+    offset: int = 0
+    section: str = ""
+    form: KconfigForm | None = None
+    signed: bool = False
 
 
 @frozen

@@ -7,6 +7,7 @@ import pytest
 
 from purebpf.errors import KernelError, NotPermitted
 from purebpf.host import features
+from purebpf.host.kallsyms import Kallsyms
 from purebpf.plan.target import Feature
 from purebpf.syscall import calls, objects
 from purebpf.uapi import ProgramType
@@ -18,6 +19,7 @@ class FakeKernel:
     def __init__(self) -> None:
         self.refuse: dict[str, int] = {}
         self.made: list[tuple[str, object]] = []
+        self.symbols = b"ffffffff81000000 T __x64_sys_bpf\n"
 
     def call(self, name: str):
         def answer(*positional: object, **keywords: object) -> int:
@@ -36,6 +38,7 @@ def kernel(monkeypatch):
         monkeypatch.setattr(calls, name, fake.call(name))
     monkeypatch.setattr(calls, "prog_bind_map", lambda **_: None)
     monkeypatch.setattr(objects, "btf_info", lambda _: None)
+    monkeypatch.setattr(features, "read_kallsyms", lambda: Kallsyms(fake.symbols))
     monkeypatch.setattr(features, "_known", {})
     return fake
 
@@ -55,6 +58,7 @@ def test_every_feature_has_a_probe(kernel):
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.E2BIG])
 def test_a_refused_call_means_that_the_feature_is_not_there(kernel, code):
     kernel.refuse = dict.fromkeys(("prog_load", "map_create", "btf_load"), code)
+    kernel.symbols = b""
     assert not any(features.supports(feature) for feature in Feature)
 
 

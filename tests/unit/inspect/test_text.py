@@ -81,7 +81,7 @@ def test_planning_prints_the_steps() -> None:
 
 def test_the_stages_between_count_what_they_did() -> None:
     assert lines("subprogs", "core")[0].endswith("functions, 0 accesses recorded for CO-RE, 0 changed")
-    assert lines("subprogs", "externs") == ["0 externs to resolve"]
+    assert lines("subprogs", "externs") == ["0 references to externs"]
     assert lines("subprogs", "sanitize")[0].endswith(" bytes of BTF")
     assert list(stage_lines(StageResult("sanitize", None, 0.0))) == ["no BTF for this kernel"]
     assert set(results("subprogs")) == set(STAGES[:-1])

@@ -1,0 +1,55 @@
+"""What the stage `externs` asks of a target, as protocols; `purebpf.plan.target.Target` has it all."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from purebpf.btf import Btf
+from purebpf.relocate.candidates import ModuleTypes
+
+
+class Symbols(Protocol):
+    """The kernel's symbols."""
+
+    def addresses(self, name: str) -> tuple[int, ...]:
+        """Where the symbols of that name lie; () for none."""
+
+    def did_you_mean(self, name: str) -> list[str]:
+        """A line of evidence naming symbols like `name`, or none."""
+
+
+class Kconfig(Protocol):
+    """The kernel's configuration."""
+
+    @property
+    def source(self) -> str:
+        """Where it was read."""
+
+    def value(self, name: str) -> str | None:
+        """What it says of 'CONFIG_...', None if that is not set."""
+
+    def did_you_mean(self, name: str) -> list[str]:
+        """A line of evidence with names like `name` that are set, or none."""
+
+
+class KernelFacts(Protocol):
+    """What externs need of a target; `purebpf.plan.target.Target` has it. Each may be slow the first time."""
+
+    @property
+    def name(self) -> str:
+        """What messages call the kernel."""
+
+    @property
+    def btf(self) -> Btf | None:
+        """The kernel's own types, None where it has none."""
+
+    def modules(self) -> Iterable[ModuleTypes]:
+        """The modules that have types."""
+
+    def configuration(self) -> Kconfig:
+        """The kernel's configuration."""
+
+    def symbols(self) -> Symbols:
+        """The kernel's symbols."""
+
+    def virtual_kconfig(self, name: str) -> int | None:
+        """The value of a 'LINUX_...' that is in no .config; None for a name that nobody knows."""
