@@ -68,44 +68,63 @@ def place_variables(elf: ElfFile, btf: Btf) -> tuple[Btf, dict[str, SectionTypes
     symbols = _data_symbols(elf)
     changed: dict[int, Editable] = {}
     sections: dict[str, SectionTypes] = {}
-    for datasec_id in btf.ids_of(_DATASEC):
-        datasec = btf[datasec_id]
+    for type_id in btf.ids_of(_DATASEC):
+        datasec = btf[type_id]
         assert isinstance(datasec, DataSection)
-        if datasec.name in EXTERN_SECTIONS:
-            continue
-        # A linker fills in sizes and offsets; where the size is missing, so are the offsets of global variables.
-        # bpftool's (7.1) forgets the offset of a map that a file declares before another defines it: symbols know.
-        size = datasec.size or _section_size(elf, datasec.name)
-        has_global = False
-        placed: list[SectionVariable] = []
-        types: dict[tuple[int, str], TypeId] = {}
-        for entry in datasec.variables:
-            variable = btf[entry.type]
-            if not isinstance(variable, Variable):
-                raise SpecError("its types name something that is no variable", file=elf.name, section=datasec.name)
-            symbol = symbols.get(variable.name) if variable.linkage == _GLOBAL else None
-            if symbol is not None and symbol.visibility in _HIDDEN:
-                changed[entry.type] = variable = replace(variable, linkage=_STATIC)
-            has_global = has_global or variable.linkage != _STATIC
-            if symbol is not None and symbol.value > _U32_MAX:
-                reason = f"variable '{variable.name}' reaches outside its section"
-                raise SpecError(reason, file=elf.name, section=datasec.name, offset=symbol.value)
-            if symbol is not None and symbol.value != entry.offset:
-                entry = SectionVariable(entry.type, symbol.value, entry.size)
-            elif datasec.size == 0 and symbol is None and variable.linkage == _GLOBAL:
-                reason = f"variable '{variable.name}' has a type but no symbol"
-                raise SpecError(reason, file=elf.name, section=datasec.name)
-            placed.append(entry)
-            types[entry.offset, variable.name] = variable.type
-        if len(placed) > 1:
-            placed.sort(key=_offset)
-        if size != datasec.size or tuple(placed) != datasec.variables:
-            changed[datasec_id] = DataSection(datasec.name, size, tuple(placed))
-        sections[datasec.name] = SectionTypes(datasec_id, has_global, types)
+        if datasec.name not in EXTERN_SECTIONS:
+            sections[datasec.name] = _place_section(elf, btf, type_id, datasec, symbols, changed)
     return with_types(btf, changed), sections
 
 
+def _place_section(
+    elf: ElfFile,
+    btf: Btf,
+    type_id: TypeId,
+    datasec: DataSection,
+    symbols: Mapping[str, Symbol],
+    changed: dict[int, Editable],
+) -> SectionTypes:
+    """What the types say of one section; what the ELF file knows better goes into `changed`."""
+    # A linker fills in sizes and offsets; where the size is missing, so are the offsets of global variables.
+    unplaced = datasec.size == 0
+    size = datasec.size or _section_size(elf, datasec.name)
+    placed: list[SectionVariable] = []
+    types: dict[tuple[int, str], TypeId] = {}
+    has_global = False
+    for entry in datasec.variables:
+        variable = btf[entry.type]
+        if not isinstance(variable, Variable):
+            raise SpecError("its types name something that is no variable", file=elf.name, section=datasec.name)
+        name, linkage = variable.name, variable.linkage
+        if linkage == _GLOBAL:
+            symbol = symbols.get(name)
+            if unplaced:
+                entry = _placed(elf, datasec, entry, name, symbol)
+            if symbol is not None and symbol.visibility in _HIDDEN:
+                changed[entry.type] = Variable(name, variable.type, linkage := _STATIC)
+        has_global = has_global or linkage != _STATIC
+        placed.append(entry)
+        types[entry.offset, name] = variable.type
+    if len(placed) > 1:
+        placed.sort(key=_offset)
+    if unplaced or tuple(placed) != datasec.variables:
+        changed[type_id] = DataSection(datasec.name, size, tuple(placed))
+    return SectionTypes(type_id, has_global, types)
+
+
 _offset = attrgetter("offset")
+
+
+def _placed(
+    elf: ElfFile, datasec: DataSection, entry: SectionVariable, name: str, symbol: Symbol | None
+) -> SectionVariable:
+    """The entry of global variable `name`, at its symbol's place."""
+    if symbol is None:
+        raise SpecError(f"variable '{name}' has a type but no symbol", file=elf.name, section=datasec.name)
+    if symbol.value > _U32_MAX:
+        reason = f"variable '{name}' reaches outside its section"
+        raise SpecError(reason, file=elf.name, section=datasec.name, offset=symbol.value)
+    return entry if symbol.value == entry.offset else SectionVariable(entry.type, symbol.value, entry.size)
 
 
 def _section_size(elf: ElfFile, name: str) -> int:
