@@ -1,4 +1,4 @@
-"""Which type the records of a ring buffer have.
+"""Which type the records of a ring buffer have: the one place that knows.
 
 A ring buffer map has no value type: the kernel refuses one. Rules, the first that fits counts:
 
@@ -33,3 +33,14 @@ def _named_like(btf: Btf, map_name: str) -> TypeId | None:
         if len(found) == 1:
             return found[0]
     return None
+
+
+def named_type(btf: Btf | None, name: str) -> TypeId:
+    """The type that a caller names as the one of a ring buffer's records; ValueError where there is none."""
+    if btf is None:
+        raise ValueError(f"there is no type '{name}': the object has no BTF")
+    for kind in (Kind.STRUCT, Kind.UNION, Kind.TYPEDEF, Kind.ENUM, Kind.INT):
+        found = btf.find_one(name, kind)
+        if found is not None:
+            return found
+    raise ValueError(f"the object's BTF has no type '{name}'")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from purebpf.btf import DataSection, Int, Linkage, SectionVariable, Struct, Union, Variable
+from purebpf.btf import Btf, BtfWriter, DataSection, Int, Linkage, SectionVariable, Struct, Union, Variable
 from purebpf.plan.stages import open_object
 from purebpf.spec import ObjectSpec
-from purebpf.spec.records import record_type
+from purebpf.spec.records import named_type, record_type
 from purebpf.units import TypeId
 from tests.unit.spec.types import MapsFile, Property
 from tests.writers import ObjectWriter
@@ -72,3 +72,20 @@ def test_a_union_is_as_good_and_two_of_one_name_are_none() -> None:
 
 def test_without_types_nothing_is_known() -> None:
     assert record_type(open_object(ObjectWriter().legacy_map("rb", type=27).build()), "rb") is None
+
+
+def test_a_caller_may_name_the_type_and_a_struct_comes_before_a_number() -> None:
+    writer = BtfWriter()
+    number, shared = writer.add(Int("number", 4, 32)), writer.add(Int("shared", 4, 32))
+    struct = writer.add(Struct("shared", 8, ()))
+    types = Btf.parse(writer.build())
+    assert named_type(types, "number") == number
+    assert named_type(types, "shared") == struct != shared
+
+
+def test_a_name_that_is_no_type_is_refused() -> None:
+    spec, _ids = ring("event")
+    with pytest.raises(ValueError, match="the object's BTF has no type 'evnt'"):
+        named_type(spec.btf, "evnt")
+    with pytest.raises(ValueError, match="no type 'event': the object has no BTF"):
+        named_type(None, "event")
