@@ -16,6 +16,7 @@ from typing import Final
 
 from purebpf.errors import NotSupported, PlanError
 from purebpf.plan.attach_target import attach_point
+from purebpf.plan.downgrade import attach_type_for, code_for
 from purebpf.plan.steps import (
     BindMap,
     CreateMap,
@@ -74,7 +75,6 @@ _STRUCT_OPS: Final = ProgramType.STRUCT_OPS
 _PROG_NAME: Final = Feature.PROG_NAME
 _GLOBAL_DATA: Final = Feature.GLOBAL_DATA
 _ARRAY_MMAP: Final = Feature.ARRAY_MMAP
-_EXP_ATTACH_TYPE: Final = Feature.EXP_ATTACH_TYPE
 _BTF_FUNC: Final = Feature.BTF_FUNC
 _PROG_BIND_MAP: Final = Feature.PROG_BIND_MAP
 _PERF_EVENT_ARRAY: Final = MapType.PERF_EVENT_ARRAY
@@ -199,20 +199,15 @@ def ring_size(wanted: int, page_size: int) -> int:
 def _load_program(spec: ObjectSpec, linked: LinkedProgram, target: Target, typed: bool, named: bool) -> LoadProgram:
     program = spec.programs[linked.name]
     _check_loadable(program)
-    attach_type = program.expected_attach_type
-    definition = program.definition
-    optional = definition is not None and definition.optional_attach_type
-    if attach_type is not None and optional and not target.supports(_EXP_ATTACH_TYPE):
-        attach_type = None
     with_info = typed and bool(linked.func_info or linked.line_info) and target.supports(_BTF_FUNC)
     return LoadProgram(
         name=program.name,
         kernel_name=program.name[:_NAME_LIMIT] if named else "",
         section=program.section,
         type=program.type,
-        expected_attach_type=attach_type,
+        expected_attach_type=attach_type_for(program, target),
         flags=program.flags,
-        code=linked.code,
+        code=code_for(linked.code, spec.byteorder, target),
         slots=linked.slots,
         functions=linked.functions,
         license=spec.license,

@@ -1,41 +1,34 @@
 """The stage `sanitize`: the object's types as this kernel can take them.
 
-Rules: type ids never change, because maps and records refer to them; a kind that the kernel does not know
-becomes one that it knows, of the same size where a size matters. Without anything to change the bytes are the
-file's.
+Rules, libbpf's to the byte: type ids never change, because maps and records refer to them; a kind that the kernel
+does not know becomes one that it knows, whose record is as long, so that all is done in place; only the placeholder
+of 64-bit enumerators is appended. Without anything to change the bytes are the file's.
+
+| kind | is needed for | becomes, without it |
+|---|---|---|
+| VAR, DATASEC | BTF_DATASEC | INT of one byte; STRUCT with a member for each variable |
+| DATASEC "?..." | BTF_QMARK_DATASEC | the same with "_" for "?" |
+| FUNC_PROTO, FUNC | BTF_FUNC | ENUM with an enumerator for each parameter; TYPEDEF |
+| FUNC that is global | BTF_GLOBAL_FUNC | a static one |
+| FLOAT | BTF_FLOAT | STRUCT of that size, without name and members |
+| DECL_TAG, TYPE_TAG | BTF_DECL_TAG, BTF_TYPE_TAG | INT of one byte; CONST |
+| ENUM64, signed ENUM | BTF_ENUM64 | UNION with a byte for each enumerator; ENUM without its sign |
+| layout section | BTF_LAYOUT | left out |
 """
 
-from collections.abc import Callable
-from typing import Final
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, Self
 
-from purebpf.btf import (
-    Btf,
-    BtfType,
-    Const,
-    DataSection,
-    DeclTag,
-    Enum,
-    Enumerator,
-    Float,
-    Function,
-    FunctionProto,
-    Int,
-    Kind,
-    Linkage,
-    Member,
-    Struct,
-    Typedef,
-    TypeTag,
-    Union,
-    Variable,
-)
+from purebpf.btf import Btf, Kind
+from purebpf.btf.kinds import VLEN_MASK
 from purebpf.plan.target import Feature, Target
-from purebpf.units import BitOffset, TypeId
 
 # On Python 3.11 a member looked up on its enum class costs 0.5 us.
 _BTF: Final = Feature.BTF
-
-_Replacement = Callable[[Btf, BtfType], BtfType]
+_LAYOUT: Final = Feature.BTF_LAYOUT
+_ENUM64: Final = Kind.ENUM64
 
 
 def sanitize(btf: Btf, target: Target) -> bytes | None:
@@ -43,113 +36,126 @@ def sanitize(btf: Btf, target: Target) -> bytes | None:
     if not target.supports(_BTF):
         return None
     # As in libbpf every feature is asked for once: on a kernel that has them all no type is looked at.
-    lacking = [row for row in _REPLACEMENTS if not target.supports(row[0])]
-    kinds = btf.kinds() if lacking else set()
-    missing = [replacement for _, needed_by, replacement in lacking if needed_by(btf, kinds)]
-    drop_layout = btf.kind_layout is not None and not target.supports(Feature.BTF_LAYOUT)
-    if not missing and not drop_layout:
+    lacking = [changes for feature, changes in _CHANGES if not target.supports(feature)]
+    if not target.supports(_LAYOUT) and btf.kind_layout is not None:
+        # Loaded here because few objects on few kernels need it.
+        from purebpf.btf import without_layout
+
+        btf = Btf.parse(without_layout(btf), name=btf.name)
+    # Where a kind has two changes the first is the one that an older kernel needs.
+    changes = {kind: change for found in reversed(lacking) for kind, change in found.items()}
+    concerned = btf.ids_of(*changes) if changes else ()
+    if not concerned:
         return btf.raw
-    # Loaded here because few objects on few kernels need it.
-    from purebpf.btf import rewrite
-
-    def replace(_: TypeId, found: BtfType) -> BtfType:
-        for replacement in missing:
-            found = replacement(btf, found)
-        return found
-
-    return rewrite(btf, replace, kind_layout=not drop_layout)
+    image = _Image.of(btf, changes)
+    for type_id in concerned:
+        changes[btf.kind(type_id)](image, btf.offset_of(type_id))
+    return bytes(image.data)
 
 
-def _function_to_typedef(_: Btf, found: BtfType) -> BtfType:
-    match found:
-        case Function(name=name, type=proto):
-            return Typedef(name, proto)
-        case FunctionProto():
-            return Enum("", 4, ())
-    return found
+@dataclass(slots=True)
+class _Image:
+    """The bytes of a BTF while its records are changed; `placeholder` is the type of what stands for enumerators."""
+
+    data: bytearray
+    btf: Btf
+    placeholder: int
+    words: struct.Struct
+
+    @classmethod
+    def of(cls, btf: Btf, changes: "Mapping[int, _Change]") -> Self:
+        """The image to change, with a placeholder where one will be needed."""
+        placeholder = 0
+        if _ENUM64 in changes and btf.ids_of(_ENUM64):
+            from purebpf.btf import Int
+            from purebpf.btf.writer import with_added
+
+            placeholder = btf.end_id
+            btf = with_added(btf, [Int("enum64_placeholder", 1, 8)])
+        return cls(bytearray(btf.raw), btf, placeholder, struct.Struct("<I" if btf.byteorder == "little" else ">I"))
+
+    def word(self, at: int) -> int:
+        """The 32 bits at a byte of the image."""
+        return int(self.words.unpack_from(self.data, at)[0])
+
+    def put(self, at: int, *words: int) -> None:
+        """Set words from a byte on."""
+        for index, word in enumerate(words):
+            self.words.pack_into(self.data, at + 4 * index, word)
+
+    def name(self, at: int) -> tuple[int, int]:
+        """Begin and end, in the image, of the name of the record at `at`."""
+        header_size, strings = self.word(4), self.word(16)
+        begin = header_size + strings + self.word(at)
+        return begin, self.data.index(0, begin)
+
+    def entries(self, at: int) -> range:
+        """Where the three words of each entry of the record at `at` begin."""
+        return range(at + 12, at + 12 + 12 * (self.word(at + 4) & VLEN_MASK), 12)
 
 
-def _data_to_struct(btf: Btf, found: BtfType) -> BtfType:
-    match found:
-        case Variable():
-            # What matters is only that the type exists: one byte fits into any section.
-            return Int(found.name, 1, 8)
-        case DataSection(name=name, size=size, variables=variables):
-            members = tuple(
-                Member(btf.name_of(entry.type), entry.type, BitOffset(entry.offset * 8)) for entry in variables
-            )
-            return Struct(name.replace(".", "_").replace("?", "_"), size, members)
-    return found
+_Change = Callable[[_Image, int], None]
 
 
-def _function_to_static(_: Btf, found: BtfType) -> BtfType:
-    return Function(found.name, found.type, Linkage.STATIC) if isinstance(found, Function) else found
+def _to_byte(image: _Image, at: int) -> None:
+    """What matters is only that the type exists: one byte fits into any section."""
+    image.put(at + 4, Kind.INT << 24, 1, 8)
 
 
-def _float_to_struct(_: Btf, found: BtfType) -> BtfType:
-    return Struct("", found.size, ()) if isinstance(found, Float) else found
+def _section_to_struct(image: _Image, at: int) -> None:
+    begin, end = image.name(at)
+    image.data[begin:end] = image.data[begin:end].replace(b".", b"_").replace(b"?", b"_")
+    image.put(at + 4, Kind.STRUCT << 24 | image.word(at + 4) & VLEN_MASK)
+    for entry in image.entries(at):
+        variable, offset = image.word(entry), image.word(entry + 4)
+        image.put(entry, image.word(image.btf.offset_of(variable)), variable, offset * 8 & 0xFFFF_FFFF)
 
 
-def _decl_tag_to_int(_: Btf, found: BtfType) -> BtfType:
-    return Int(found.name, 1, 8) if isinstance(found, DeclTag) else found
+def _without_question_mark(image: _Image, at: int) -> None:
+    begin, _ = image.name(at)
+    if image.data[begin] == ord("?"):
+        image.data[begin] = ord("_")
 
 
-def _type_tag_to_const(_: Btf, found: BtfType) -> BtfType:
-    return Const(found.type) if isinstance(found, TypeTag) else found
+def _prototype_to_enum(image: _Image, at: int) -> None:
+    # Parameters and enumerators are two words each, a name first.
+    image.put(at + 4, Kind.ENUM << 24 | image.word(at + 4) & VLEN_MASK, 4)
 
 
-def _wide_enum_to_union(_: Btf, found: BtfType) -> BtfType:
-    match found:
-        case Enum(wide=True, name=name, size=size):
-            # Nothing refers to the values of an enumeration, so a type of the same size is enough.
-            return Union(name, size, ())
-        case Enum(signed=True):
-            # The same 32 bits: before 6.0 nothing said how they are meant.
-            same_bits = tuple(Enumerator(item.name, item.value & 0xFFFF_FFFF) for item in found.enumerators)
-            return Enum(found.name, found.size, same_bits)
-    return found
+def _function_to_typedef(image: _Image, at: int) -> None:
+    image.put(at + 4, Kind.TYPEDEF << 24)
 
 
-def _without_question_mark(_: Btf, found: BtfType) -> BtfType:
-    if isinstance(found, DataSection) and found.name.startswith("?"):
-        return DataSection("_" + found.name[1:], found.size, found.variables)
-    return found
+def _to_static(image: _Image, at: int) -> None:
+    # The linkage stands where other kinds count their members; 0 is static.
+    image.put(at + 4, Kind.FUNC << 24)
 
 
-def _has(*wanted: Kind) -> Callable[[Btf, set[int]], bool]:
-    return lambda _, kinds: not kinds.isdisjoint(wanted)
+def _float_to_struct(image: _Image, at: int) -> None:
+    image.put(at, 0, Kind.STRUCT << 24)
 
 
-def _has_global_function(btf: Btf, kinds: set[int]) -> bool:
-    return Kind.FUNC in kinds and any(
-        isinstance(found, Function) and found.linkage == Linkage.GLOBAL
-        for found in (btf[type_id] for type_id in btf.ids() if btf.kind(type_id) == Kind.FUNC)
-    )
+def _tag_to_const(image: _Image, at: int) -> None:
+    image.put(at, 0, Kind.CONST << 24)
 
 
-def _has_question_mark(btf: Btf, kinds: set[int]) -> bool:
-    return Kind.DATASEC in kinds and any(
-        btf.name_of(type_id).startswith("?") for type_id in btf.ids() if btf.kind(type_id) == Kind.DATASEC
-    )
+def _without_sign(image: _Image, at: int) -> None:
+    image.put(at + 4, Kind.ENUM << 24 | image.word(at + 4) & VLEN_MASK)
 
 
-def _has_signed_or_wide_enum(btf: Btf, kinds: set[int]) -> bool:
-    return Kind.ENUM64 in kinds or (
-        Kind.ENUM in kinds
-        and any(
-            isinstance(found, Enum) and found.signed
-            for found in (btf[type_id] for type_id in btf.ids() if btf.kind(type_id) == Kind.ENUM)
-        )
-    )
+def _to_union(image: _Image, at: int) -> None:
+    for entry in image.entries(at):
+        image.put(entry + 4, image.placeholder, 0)
+    image.put(at + 4, Kind.UNION << 24 | image.word(at + 4) & VLEN_MASK)
 
 
-_REPLACEMENTS: Final[tuple[tuple[Feature, Callable[[Btf, set[int]], bool], _Replacement], ...]] = (
-    (Feature.BTF_FUNC, _has(Kind.FUNC, Kind.FUNC_PROTO), _function_to_typedef),
-    (Feature.BTF_GLOBAL_FUNC, _has_global_function, _function_to_static),
-    (Feature.BTF_DATASEC, _has(Kind.VAR, Kind.DATASEC), _data_to_struct),
-    (Feature.BTF_QMARK_DATASEC, _has_question_mark, _without_question_mark),
-    (Feature.BTF_FLOAT, _has(Kind.FLOAT), _float_to_struct),
-    (Feature.BTF_DECL_TAG, _has(Kind.DECL_TAG), _decl_tag_to_int),
-    (Feature.BTF_TYPE_TAG, _has(Kind.TYPE_TAG), _type_tag_to_const),
-    (Feature.BTF_ENUM64, _has_signed_or_wide_enum, _wide_enum_to_union),
+_CHANGES: Final[tuple[tuple[Feature, dict[int, _Change]], ...]] = (
+    (Feature.BTF_FUNC, {Kind.FUNC_PROTO: _prototype_to_enum, Kind.FUNC: _function_to_typedef}),
+    (Feature.BTF_GLOBAL_FUNC, {Kind.FUNC: _to_static}),
+    (Feature.BTF_DATASEC, {Kind.VAR: _to_byte, Kind.DATASEC: _section_to_struct}),
+    (Feature.BTF_QMARK_DATASEC, {Kind.DATASEC: _without_question_mark}),
+    (Feature.BTF_FLOAT, {Kind.FLOAT: _float_to_struct}),
+    (Feature.BTF_DECL_TAG, {Kind.DECL_TAG: _to_byte}),
+    (Feature.BTF_TYPE_TAG, {Kind.TYPE_TAG: _tag_to_const}),
+    (Feature.BTF_ENUM64, {Kind.ENUM: _without_sign, Kind.ENUM64: _to_union}),
 )

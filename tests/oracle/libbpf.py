@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 from dataclasses import dataclass, field
 from functools import cache
@@ -56,10 +57,14 @@ def harness() -> Path:
 
 
 @cache
-def judge(path: Path, core_types: Path | None = None) -> Verdict:
-    """Ask libbpf about one object, with other types for CO-RE than the running kernel's if any are given."""
+def judge(path: Path, core_types: Path | None = None, lacking: tuple[str, ...] = ()) -> Verdict:
+    """Ask libbpf about one object, with other types for CO-RE than the running kernel's if any are given.
+
+    `lacking` are words of the harness for what the played kernel does not know.
+    """
     command = [str(harness()), str(path), *([str(core_types)] if core_types else [])]
-    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    environment = {**os.environ, "PUREBPF_ORACLE_LACKS": f",{','.join(lacking)},"}
+    answer = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=environment)
     records = [json.loads(line) for line in answer.stdout.splitlines()]
     opened = records[0]
     verdict = Verdict(opened["error"], opened["reason"].strip())

@@ -1,7 +1,7 @@
 """What purebpf says of an object, in the terms of the harness: the one place that knows purebpf's types.
 
 The target is the newest kernel that can be, as in the harness: every feature there, the version of the running
-kernel. Programs that this version cannot prepare (CO-RE, externs, targets by the kernel's BTF, sections that
+kernel. Programs that cannot be prepared (CO-RE, externs, targets that this kernel lacks, sections that
 nobody knows) are left out and named with the reason, so that the rest of the object can be compared.
 """
 
@@ -14,8 +14,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from purebpf.errors import AttachTargetError
 from purebpf.host.cpus import possible_cpus
+from purebpf.host.target import running_target
 from purebpf.host.version import running_version
+from purebpf.plan.attach_target import attach_point
 from purebpf.plan.stages import open_object, plan_object
 from purebpf.plan.steps import (
     BindMap,
@@ -29,7 +32,7 @@ from purebpf.plan.steps import (
     SetValue,
     Step,
 )
-from purebpf.plan.target import Target
+from purebpf.plan.target import Feature, Target
 from purebpf.spec.model import (
     CoreAccess,
     ExternCall,
@@ -73,7 +76,18 @@ def prepare(path: Path) -> Prepared:
 
 @cache
 def _target(byteorder: ByteOrder) -> Target:
-    return Target("everything", "", running_version(), byteorder, possible_cpus=len(possible_cpus()))
+    running = running_target()
+    return Target(
+        "everything",
+        "",
+        running_version(),
+        byteorder,
+        possible_cpus=len(possible_cpus()),
+        # libbpf 1.1 knows no such links, and makes one uprobe for each place of a USDT probe.
+        features={Feature.UPROBE_MULTI_LINK: False},
+        read_btf=running.read_btf,
+        read_modules=running.read_modules,
+    )
 
 
 def _without(spec: ObjectSpec, left_out: dict[str, str]) -> dict[str, Any]:
@@ -91,8 +105,10 @@ def _out_of_reach(spec: ObjectSpec, program: ProgramSpec) -> str:
         return "its section name says nothing"
     if program.type == ProgramType.STRUCT_OPS:
         return "struct_ops"
-    if program.definition is not None and program.definition.btf_target:
-        return "its target is in the kernel's BTF"
+    try:
+        attach_point(program, _target(spec.byteorder))
+    except AttachTargetError as error:
+        return error.reason
     return next(_obstacles(spec, program.name), "")
 
 
@@ -163,6 +179,7 @@ def loaded_program(step: LoadProgram, names: dict[str, str]) -> Record:
         "type": int(step.type),
         "expected_attach_type": int(step.expected_attach_type or 0),
         "flags": step.flags,
+        "attach_btf_id": step.attach.btf_id,
         "license": step.license,
         "kernel_version": step.kernel_version,
         "func_info_record_size": step.func_info_record_size if step.func_info else 0,

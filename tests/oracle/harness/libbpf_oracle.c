@@ -207,10 +207,65 @@ static int prog_load(const union bpf_attr *attr)
 	return fd;
 }
 
+/* Whether the played kernel is one without a feature: PUREBPF_ORACLE_LACKS names them, with commas before and behind. */
+static bool lacks(const char *feature)
+{
+	const char *all = getenv("PUREBPF_ORACLE_LACKS");
+	char wanted[32];
+
+	snprintf(wanted, sizeof(wanted), ",%s,", feature);
+	return all && strstr(all, wanted);
+}
+
+static int refuse(void)
+{
+	errno = EINVAL;
+	return -1;
+}
+
+/* An old kernel refuses types of a kind that it does not know. */
+static bool has_unknown_type(const union bpf_attr *attr)
+{
+	static const char *const kinds[BTF_KIND_ENUM64 + 1] = {
+		[BTF_KIND_FUNC] = "func", [BTF_KIND_FUNC_PROTO] = "func", [BTF_KIND_VAR] = "datasec",
+		[BTF_KIND_DATASEC] = "datasec", [BTF_KIND_FLOAT] = "float", [BTF_KIND_DECL_TAG] = "decl_tag",
+		[BTF_KIND_TYPE_TAG] = "type_tag", [BTF_KIND_ENUM64] = "enum64",
+	};
+	struct btf *btf = btf__new((const void *)attr->btf, attr->btf_size);
+	bool unknown = false;
+	__u32 id;
+
+	for (id = 1; btf && id < btf__type_cnt(btf) && !unknown; id++) {
+		const struct btf_type *type = btf__type_by_id(btf, id);
+		const char *feature = kinds[btf_kind(type)];
+
+		unknown = (feature && lacks(feature)) ||
+			  (btf_is_func(type) && btf_vlen(type) == BTF_FUNC_GLOBAL && lacks("global_func")) ||
+			  (btf_is_enum(type) && btf_kflag(type) && lacks("enum64"));
+	}
+	btf__free(btf);
+	return unknown;
+}
+
+static bool has_unknown_call(const union bpf_attr *attr)
+{
+	const struct bpf_insn *code = (const void *)attr->insns;
+	__u32 i;
+
+	for (i = 0; i < attr->insn_cnt; i++) {
+		if (code[i].code == (BPF_JMP | BPF_CALL) && !code[i].src_reg && code[i].imm >= BPF_FUNC_probe_read_user &&
+		    code[i].imm <= BPF_FUNC_probe_read_kernel_str)
+			return true;
+	}
+	return false;
+}
+
 static int btf_load(const union bpf_attr *attr)
 {
 	int fd = new_fd("BTF");
 
+	if (has_unknown_type(attr))
+		return refuse();
 	if (!recording || fd < 0)
 		return fd;
 	step("BTF_LOAD");
@@ -219,8 +274,20 @@ static int btf_load(const union bpf_attr *attr)
 	return fd;
 }
 
+static bool has_unknown_field(int command, const union bpf_attr *attr)
+{
+	if (command == BPF_MAP_CREATE)
+		return attr->map_flags & BPF_F_MMAPABLE && lacks("mmap");
+	if (command != BPF_PROG_LOAD)
+		return command == BPF_PROG_BIND_MAP && lacks("bind");
+	return (attr->expected_attach_type && lacks("attach_type")) ||
+	       (lacks("probe_read") && has_unknown_call(attr));
+}
+
 static long fake_bpf(int command, const union bpf_attr *attr)
 {
+	if (has_unknown_field(command, attr))
+		return refuse();
 	switch (command) {
 	case BPF_MAP_CREATE:
 		return map_create(attr);

@@ -92,7 +92,7 @@ def test_a_kernel_without_btf_gets_none() -> None:
         (
             Feature.BTF_ENUM64,
             {
-                "wide": Union("big", 8, ()),
+                "wide": Union("big", 8, (Member("BIG", TypeId(12), BitOffset(0)),)),
                 "signed": Enum("small", 4, (Enumerator("NONE", 0xFFFF_FFFF), Enumerator("ONE", 1))),
             },
         ),
