@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from purebpf.btf import Btf, BtfError, size_of
 from purebpf.errors import KernelError, NotPermitted, VerifierError
-from purebpf.live.kernel import Handle, Kernel, LineOf, LoadLog, MapFacts
+from purebpf.live.kernel import Handle, Kernel, LineOf, LoadLog, MapFacts, Memory
 from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
 from purebpf.uapi import MapType, ProgramType
 
@@ -37,6 +37,7 @@ STORAGE: Final = (
 )
 """Maps that hang values on the kernel's own things; they alone must have type ids."""
 
+_TYPED = (*STORAGE, MapType.STRUCT_OPS)
 _UNTYPED = (
     MapType.PERF_EVENT_ARRAY,
     MapType.CGROUP_ARRAY,
@@ -51,7 +52,8 @@ _UNTYPED = (
 )
 _CGROUP_STORAGE = (MapType.CGROUP_STORAGE, MapType.PERCPU_CGROUP_STORAGE)
 _INDEXED = (*_ARRAYS, *_OF_FDS, MapType.ARRAY_OF_MAPS)
-_NEED_TARGET = (ProgramType.TRACING, ProgramType.LSM, ProgramType.EXT)
+_NEED_TARGET = (ProgramType.TRACING, ProgramType.LSM, ProgramType.EXT, ProgramType.STRUCT_OPS)
+_ARENA_ADDRESS = 1 << 40
 _NO_PREALLOC = 1
 _MMAPABLE = 1 << 10
 _LDIMM64 = 0x18
@@ -105,6 +107,18 @@ class FakeTypes:
 
 
 Thing = FakeMap | FakeProgram | FakeTypes
+
+
+class FakeMemory:
+    """The memory of an arena that no kernel knows."""
+
+    def __init__(self, memory: bytearray, address: int) -> None:
+        self.view = memoryview(memory)
+        self.address = address
+
+    def close(self) -> None:
+        """Let go of it."""
+        self.view = memoryview(b"")
 
 
 class FakeHandle:
@@ -182,13 +196,15 @@ class FakeKernel:
         except BtfError as error:
             raise KernelError("load BTF", "", errno.EINVAL) from error
 
-    def create_map(self, step: CreateMap, *, btf: Handle | None, inner: Handle | None) -> Handle:
+    def create_map(
+        self, step: CreateMap, *, btf: Handle | None, inner: Handle | None, module: Handle | None = None
+    ) -> Handle:
         self._privilege("create map", step.name)
-        types = self._types(btf) if step.key_type or step.value_type else None
+        types = self._types(btf) if step.key_type or step.value_type or step.kernel_value_type else None
         template = self.map(inner).facts if inner is not None else None
         fault = _map_fault(step, template)
         if not fault:
-            fault = _type_fault(step, types.btf) if types is not None else errno.EINVAL * (step.type in STORAGE)
+            fault = _type_fault(step, types.btf) if types is not None else errno.EINVAL * (step.type in _TYPED)
         if fault:
             raise KernelError("create map", step.name, fault)
         facts = MapFacts(
@@ -230,6 +246,12 @@ class FakeKernel:
             return errno.EINVAL, None
         target.owner = found.step.type
         return 0, found
+
+    def map_memory(self, name: str, handle: Handle, *, size: int, address: int) -> Memory:
+        facts = self.map(handle).facts
+        if facts.type != MapType.ARENA or size != facts.max_entries * PAGE_SIZE or facts.map_extra != address:
+            raise KernelError("map the memory of arena", name, errno.EINVAL)
+        return FakeMemory(bytearray(size), address or _ARENA_ADDRESS)
 
     def freeze_map(self, name: str, handle: Handle) -> None:
         target = self.map(handle)
@@ -384,6 +406,12 @@ def _map_fault(step: CreateMap, template: MapFacts | None) -> int:
         sound = key == 4 and value == 4 and bool(entries)
     elif kind is MapType.HASH_OF_MAPS:
         sound = bool(key) and value == 4 and bool(entries)
+    elif kind is MapType.ARENA:
+        sound = not key and not value and bool(entries) and bool(step.flags & _MMAPABLE)
+    elif kind is MapType.INSN_ARRAY:
+        sound = key == 4 and value == 16 and bool(entries)
+    elif kind is MapType.STRUCT_OPS:
+        sound = key == 4 and entries == 1 and bool(step.kernel_value_type)
     else:
         sound = bool(key) and bool(value) and bool(entries)
     if kind in _OF_MAPS and template is None:
@@ -395,6 +423,8 @@ def _map_fault(step: CreateMap, template: MapFacts | None) -> int:
 
 def _type_fault(step: CreateMap, btf: Btf) -> int:
     """The errno for the type ids of a map."""
+    if step.kernel_value_type:
+        return errno.EINVAL if step.value_type or step.key_type else 0
     try:
         sizes_agree = size_of(btf, step.value_type) == step.value_size and (
             not step.key_type or size_of(btf, step.key_type) == step.key_size
@@ -443,13 +473,19 @@ class _Passing:
         self._before("load_btf", "")
         return self.kernel.load_btf(step)
 
-    def create_map(self, step: CreateMap, *, btf: Handle | None, inner: Handle | None) -> Handle:
+    def create_map(
+        self, step: CreateMap, *, btf: Handle | None, inner: Handle | None, module: Handle | None = None
+    ) -> Handle:
         self._before("create_map", step.name)
-        return self.kernel.create_map(step, btf=btf, inner=inner)
+        return self.kernel.create_map(step, btf=btf, inner=inner, module=module)
 
     def update_map(self, name: str, handle: Handle, key: bytes, value: bytes) -> None:
         self._before("update_map", name)
         self.kernel.update_map(name, handle, key, value)
+
+    def map_memory(self, name: str, handle: Handle, *, size: int, address: int) -> Memory:
+        self._before("map_memory", name)
+        return self.kernel.map_memory(name, handle, size=size, address=address)
 
     def freeze_map(self, name: str, handle: Handle) -> None:
         self._before("freeze_map", name)

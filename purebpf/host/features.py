@@ -184,6 +184,28 @@ def _uprobe_multi_link() -> None:
                 )
 
 
+def _far_offset() -> None:
+    """An offset beyond the value is refused either way; an older kernel says that no map has such offsets."""
+    log = calls.Log(bytearray(4096))
+    with _open(_array()) as array:
+        address = _insn(0x18, _R1, _MAP_VALUE, 0, array) + _insn(0, immediate=1 << 30)
+        try:
+            code = address + _RETURN_0
+            os.close(calls.prog_load(prog_type=ProgramType.SOCKET_FILTER, insns=code, license="GPL", log=log))
+        except OSError as error:
+            if error.errno not in _REFUSED_CODE or "direct value offset of" in log.text:
+                raise
+
+
+def _arena() -> None:
+    flags = _BPF_F_MMAPABLE
+    os.close(calls.map_create(map_type=MapType.ARENA, key_size=0, value_size=0, max_entries=1, flags=flags))
+
+
+def _insn_array() -> None:
+    os.close(calls.map_create(map_type=MapType.INSN_ARRAY, key_size=4, value_size=16, max_entries=1))
+
+
 def _syscall_wrapper() -> None:
     """The kernel's own symbols name the wrappers (__x64_sys_bpf); libbpf tries a kprobe on one, which needs kprobes."""
     if not any(read_kallsyms().find(f"__{prefix}_sys_bpf") for prefix in _WRAPPERS):
@@ -237,6 +259,9 @@ _PROBES = {
     Feature.MEMCG_ACCOUNT: _code_probe(ProgramType.SOCKET_FILTER, _call(_KTIME_GET_COARSE_NS) + _RETURN_0),
     Feature.BPF_COOKIE: _code_probe(ProgramType.TRACEPOINT, _call(_GET_ATTACH_COOKIE) + _RETURN_0),
     Feature.SYSCALL_WRAPPER: _Probe(_syscall_wrapper),
+    Feature.LDIMM64_OFFSET: _Probe(_far_offset),
+    Feature.INSN_ARRAY: _Probe(_insn_array),
+    Feature.ARENA: _Probe(_arena),
     Feature.UPROBE_MULTI_LINK: _Probe(_uprobe_multi_link, program_type=ProgramType.KPROBE),
 }
 """bpf_ktime_get_coarse_ns() stands for accounting by cgroup: both came with 5.11, and the latter cannot be seen."""

@@ -6,12 +6,17 @@ which nothing reads or writes it.
 
 import mmap
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from purebpf.host.permissions import kernel_error
+from purebpf.plan.steps import LoadPlan, MapMemory
 from purebpf.spec.data import F_MMAPABLE
 from purebpf.spec.model import MapSpec
 from purebpf.syscall import calls, objects
 from purebpf.syscall.fd import Fd
+
+if TYPE_CHECKING:
+    from purebpf.live.kernel import Memory
 
 _KEY = bytes(4)
 
@@ -87,6 +92,44 @@ class SyscallImage:
     def close(self) -> None:
         """Forget the map, whose fd belongs to the object."""
         self._open = False
+
+
+class ArenaImage:
+    """The variables in an arena: a part of its memory."""
+
+    writable = True
+
+    def __init__(self, memory: memoryview) -> None:
+        self._view = memory
+
+    @property
+    def buffer(self) -> memoryview:
+        """The bytes of the variables, for as long as the object is open."""
+        return self._view
+
+    def read(self, offset: int, size: int) -> bytes:
+        """A copy of `size` bytes from `offset`."""
+        return bytes(self._view[offset : offset + size])
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Copy `data` to `offset`."""
+        self._view[offset : offset + len(data)] = data
+
+    def close(self) -> None:
+        """Let go of the arena's memory; ValueError for whoever uses it afterwards."""
+        try:
+            self._view.release()
+        except BufferError:
+            # Someone still looks at the memory, which goes when the last view does.
+            return
+
+
+def arena_images(plan: LoadPlan, memory: "Mapping[str, Memory]") -> dict[str, ArenaImage]:
+    """An image of the variables of each arena of `plan`."""
+    if not memory:
+        return {}
+    steps = [step for step in plan.steps if isinstance(step, MapMemory) and step.contents]
+    return {s.map: ArenaImage(memory[s.map].view[s.offset : s.offset + len(s.contents)]) for s in steps}
 
 
 def open_images(maps: Mapping[str, MapSpec], fds: Mapping[str, Fd]) -> dict[str, MappedImage | SyscallImage]:

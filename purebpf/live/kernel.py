@@ -38,6 +38,21 @@ class Handle(Protocol):
         """Give it back; twice is fine."""
 
 
+class Memory(Protocol):
+    """The memory of an arena in this process; closed with the object."""
+
+    @property
+    def view(self) -> memoryview:
+        """All of it, in single bytes."""
+
+    @property
+    def address(self) -> int:
+        """Where it lies, as pointers of programs into it say."""
+
+    def close(self) -> None:
+        """Give it back; twice is fine."""
+
+
 @dataclass(frozen=True, slots=True)
 class MapFacts:
     """What an existing map says of itself, to compare it with a declaration."""
@@ -69,11 +84,18 @@ class Kernel(Protocol):
     def load_btf(self, step: LoadBtf) -> Handle:
         """Take an object's types."""
 
-    def create_map(self, step: CreateMap, *, btf: Handle | None, inner: Handle | None) -> Handle:
-        """Make a map; `btf` gives meaning to its type ids, `inner` is the template of a map of maps."""
+    def create_map(
+        self, step: CreateMap, *, btf: Handle | None, inner: Handle | None, module: Handle | None = None
+    ) -> Handle:
+        """Make a map; `btf` gives meaning to its type ids, `inner` is the template of a map of maps, `module` the
+        types of the module whose struct a struct_ops implements.
+        """
 
     def update_map(self, name: str, handle: Handle, key: bytes, value: bytes) -> None:
         """Set an element."""
+
+    def map_memory(self, name: str, handle: Handle, *, size: int, address: int) -> Memory:
+        """Map all of an arena into this process, at `address` if that is not 0."""
 
     def freeze_map(self, name: str, handle: Handle) -> None:
         """Make a map read-only for user space."""
@@ -122,7 +144,9 @@ class RunningKernel:
         except OSError as error:
             raise kernel_error("load BTF", "", error) from error
 
-    def create_map(self, step: CreateMap, *, btf: Handle | None, inner: Handle | None) -> Handle:
+    def create_map(
+        self, step: CreateMap, *, btf: Handle | None, inner: Handle | None, module: Handle | None = None
+    ) -> Handle:
         try:
             number = calls.map_create(
                 map_type=step.type,
@@ -136,6 +160,8 @@ class RunningKernel:
                 btf_fd=btf.number if btf is not None else 0,
                 btf_key_type_id=step.key_type if btf is not None else 0,
                 btf_value_type_id=step.value_type if btf is not None else 0,
+                btf_vmlinux_value_type_id=step.kernel_value_type,
+                value_type_btf_obj_fd=module.number if module is not None else 0,
                 map_extra=step.map_extra,
             )
         except OSError as error:
@@ -147,6 +173,12 @@ class RunningKernel:
             calls.map_update(handle.number, key, value)
         except OSError as error:
             raise kernel_error("set a value of map", name, error) from error
+
+    def map_memory(self, name: str, handle: Handle, *, size: int, address: int) -> Memory:
+        # Loaded here because few objects have an arena.
+        from purebpf.live.maps.arena import ArenaMemory
+
+        return ArenaMemory(name, handle.number, size, address)
 
     def freeze_map(self, name: str, handle: Handle) -> None:
         try:

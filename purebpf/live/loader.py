@@ -17,15 +17,17 @@ from typing import Final
 
 from purebpf.btf import Btf, InfoSection, line_infos
 from purebpf.errors import KernelError, NotPermitted
-from purebpf.live.kernel import Handle, Kernel, LoadLog, MapFacts
+from purebpf.live.kernel import Handle, Kernel, LoadLog, MapFacts, Memory
 from purebpf.plan.attach_target import NOWHERE, AttachPoint
 from purebpf.plan.steps import (
     BindMap,
     CreateMap,
+    FillStructOps,
     FreezeMap,
     LoadBtf,
     LoadPlan,
     LoadProgram,
+    MapMemory,
     SetInnerMap,
     SetProgram,
     SetValue,
@@ -40,15 +42,23 @@ _READ_ONLY_BY_KIND: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 
 @dataclass(slots=True)
 class Loaded:
-    """What a plan made: one handle each, closed by the caller; `logs` has the logs that were asked for, by program."""
+    """What a plan made: one handle each, closed by the caller; `logs` has the logs that were asked for, by program.
+
+    `ops` are the values of the struct_ops maps, fds of programs in place: given to the kernel, they register the map.
+    `memory` is that of arenas.
+    """
 
     btf: Handle | None = None
     maps: dict[str, Handle] = field(default_factory=dict)
     programs: dict[str, Handle] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
+    ops: dict[str, bytes] = field(default_factory=dict)
+    memory: dict[str, Memory] = field(default_factory=dict)
 
     def close(self) -> None:
-        """Close every handle."""
+        """Close every handle, and let go of the memory of arenas."""
+        for memory in self.memory.values():
+            memory.close()
         for handle in (*self.programs.values(), *self.maps.values(), self.btf):
             if handle is not None:
                 handle.close()
@@ -88,6 +98,7 @@ class _Loading:
         self.undo: list[Callable[[], None]] = []
         self.log_level = self.log_size = 0
         self._modules: dict[str, Handle] = {}
+        self._reused: set[str] = set()
         self._btf = plan.spec.btf
         self._byteorder = plan.spec.byteorder
         self._log = log
@@ -103,8 +114,11 @@ class _Loading:
                     self._log.debug("map '%s': fd %d", step.name, handle.number)
             case SetValue():
                 self.kernel.update_map(step.map, self.loaded.maps[step.map], step.key, step.value)
+            case MapMemory():
+                self._map_memory(step)
             case SetInnerMap():
-                self._set_slot(step.map, step.index, self.loaded.maps[step.inner])
+                if step.map not in self._reused:
+                    self._set_slot(step.map, step.index, self.loaded.maps[step.inner], step.key_size)
             case FreezeMap():
                 self.kernel.freeze_map(step.map, self.loaded.maps[step.map])
             case LoadProgram():
@@ -115,6 +129,8 @@ class _Loading:
                 self.kernel.bind_map(self.loaded.programs[step.program], self.loaded.maps[step.map])
             case SetProgram():
                 self._set_slot(step.map, step.index, self.loaded.programs[step.program])
+            case FillStructOps():
+                self.loaded.ops[step.map] = self._filled(step)
 
     def _keep(self, handle: Handle) -> Handle:
         self.undo.append(handle.close)
@@ -171,6 +187,7 @@ class _Loading:
                 evidence=differing,
                 remedy=f"remove it (rm {step.pin_path}), or change the declaration",
             )
+        self._reused.add(step.name)
         return found
 
     def _create_map(self, step: CreateMap) -> Handle:
@@ -184,14 +201,16 @@ class _Loading:
             inner.close()
 
     def _try_create(self, step: CreateMap, inner: Handle | None) -> Handle:
-        typed = bool(step.key_type or step.value_type)
+        # For a struct_ops the kernel wants the object's types as well, although it looks at none of them.
+        typed = bool(step.key_type or step.value_type or step.kernel_value_type)
         btf = self.loaded.btf if typed else None
+        module = self.module(step.module) if step.module is not None else None
         try:
-            return self.kernel.create_map(step, btf=btf, inner=inner)
+            return self.kernel.create_map(step, btf=btf, inner=inner, module=module)
         except NotPermitted:
             raise
         except KernelError as error:
-            if btf is None:
+            if btf is None or step.kernel_value_type:
                 raise _with_advice(error, step) from error.__cause__
             self._log.info("%s; trying without its type ids", error)
         try:
@@ -199,9 +218,24 @@ class _Loading:
         except KernelError as error:
             raise _with_advice(error, step) from error.__cause__
 
-    def _set_slot(self, name: str, index: int, item: Handle) -> None:
-        key, value = index.to_bytes(4, self._byteorder), item.number.to_bytes(4, self._byteorder)
+    def _set_slot(self, name: str, index: int, item: Handle, key_size: int = 4) -> None:
+        key, value = index.to_bytes(key_size, self._byteorder), item.number.to_bytes(4, self._byteorder)
         self.kernel.update_map(name, self.loaded.maps[name], key, value)
+
+    def _map_memory(self, step: MapMemory) -> None:
+        handle = self.loaded.maps[step.map]
+        memory = self.kernel.map_memory(step.map, handle, size=step.size, address=step.address)
+        self.undo.append(memory.close)
+        self.loaded.memory[step.map] = memory
+        if step.contents and step.map not in self._reused:
+            memory.view[step.offset : step.offset + len(step.contents)] = step.contents
+
+    def _filled(self, step: FillStructOps) -> bytes:
+        value = bytearray(step.image)
+        for offset, name in step.programs:
+            # The kernel reads the fd as a whole pointer.
+            value[offset : offset + 8] = self.loaded.programs[name].number.to_bytes(8, self._byteorder)
+        return bytes(value)
 
     def _load_program(self, step: LoadProgram) -> Handle:
         code = bytearray(step.code)

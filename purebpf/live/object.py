@@ -23,7 +23,7 @@ from purebpf.uapi import MapType
 from purebpf.units import VOID
 
 if TYPE_CHECKING:
-    from purebpf.live.images import MappedImage, SyscallImage
+    from purebpf.live.images import ArenaImage, MappedImage, SyscallImage
     from purebpf.live.maps import Map
     from purebpf.live.variables import Variables
 
@@ -89,6 +89,8 @@ class _Opener:
         from purebpf.live.maps import open_map
 
         map_spec = self.spec.maps[name]
+        if name in self._loaded.ops or name in self._loaded.memory:
+            return self._open_special(name)
         if map_spec.origin in _IMAGES:
             # The type of a data section is no type of a value; its variables have theirs.
             map_spec = replace(map_spec, value_type=VOID)
@@ -96,6 +98,20 @@ class _Opener:
             # The map has no value type of its own: the kernel refuses one.
             map_spec = replace(map_spec, value_type=record_type(self.spec, name) or VOID)
         return open_map(_fd(self._loaded.maps[name]), map_spec, self.spec.btf, cpus=len(possible_cpus()))
+
+    def _open_special(self, name: str) -> "Map":
+        """A map that is more than its fd: a struct_ops has the value that registers it, an arena its memory."""
+        from purebpf.live.maps.base import MapShape
+
+        fd = _fd(self._loaded.maps[name])
+        shape = MapShape.of(fd, name)
+        if name in self._loaded.ops:
+            from purebpf.live.maps.struct_ops import StructOpsMap
+
+            return StructOpsMap(fd, shape, self._loaded.ops[name])
+        from purebpf.live.maps.arena import ArenaMap
+
+        return ArenaMap(fd, shape, self._loaded.memory[name])
 
 
 class BpfObject:
@@ -107,10 +123,12 @@ class BpfObject:
         self._loaded = loaded
         self._closed = False
         self._variables: Variables | None = None
-        self._images: dict[str, MappedImage | SyscallImage] = {}
+        self._images: dict[str, MappedImage | SyscallImage | ArenaImage] = {}
         # Any, not Map: what one can do with it (a mapping, a source of events) is known by its kind, at run time.
         opener = _Opener(plan, loaded)
-        self.maps: Mapping[str, Any] = _Lazy("map", loaded.maps, opener.open_map)
+        # A jump table is no map of the object, but its program's.
+        maps = {name: handle for name, handle in loaded.maps.items() if name in plan.spec.maps}
+        self.maps: Mapping[str, Any] = _Lazy("map", maps, opener.open_map)
         self.programs: Mapping[str, Program] = _Lazy("program", loaded.programs, opener.open_program)
 
     @property
@@ -127,12 +145,12 @@ class BpfObject:
     def variables(self) -> "Variables":
         """Its global variables, live: reading and writing goes to the memory that the programs use."""
         if self._variables is None:
-            from purebpf.live.images import open_images
+            from purebpf.live.images import arena_images, open_images
             from purebpf.live.variables import Variables
 
             data = {name: m for name, m in self.spec.maps.items() if m.origin in _IMAGES}
             handles = {name: _fd(self._loaded.maps[name]) for name in data if name in self._loaded.maps}
-            self._images = open_images(data, handles)
+            self._images = {**open_images(data, handles), **arena_images(self.plan, self._loaded.memory)}
             self._variables = Variables(self.spec.variables, self.spec.btf, self._images)
         return self._variables
 

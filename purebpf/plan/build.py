@@ -2,8 +2,9 @@
 
 Rules, all libbpf's so that a load is the same, byte for byte:
 
-- the order is: types; for each map its creation, its contents and its freeze; slots of maps of maps; programs,
-  each followed by the binding of read-only data to it; slots of prog_arrays;
+- the order is: jump tables; types; for each map its creation, its contents and its freeze, and of a map of maps its
+  slots; programs, each followed by the binding of read-only data to it; slots of prog_arrays; values of struct_ops;
+- a slot whose inner map comes later waits for it (libbpf cannot fill it at all);
 - names are cut to 15 characters; a data map is named after the object and its section ("minimal.rodata"),
   the object's name giving way, a section with a suffix of its own keeps its name;
 - a ring buffer is rounded up to a power of two of pages, a perf array without a size gets a slot a CPU;
@@ -15,11 +16,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from purebpf.errors import NotSupported, PlanError
+from purebpf.plan.arena import arena_memory, with_variables_placed
 from purebpf.plan.attach_target import attach_point
 from purebpf.plan.downgrade import attach_type_for, code_for
+from purebpf.plan.jumptables import table_steps
+from purebpf.plan.left_out import without_maps
 from purebpf.plan.steps import (
     BindMap,
     CreateMap,
+    FillStructOps,
     FreezeMap,
     LoadBtf,
     LoadPlan,
@@ -29,12 +34,13 @@ from purebpf.plan.steps import (
     SetValue,
     Step,
 )
+from purebpf.plan.struct_ops import StructOps, match_struct_ops
 from purebpf.plan.target import Feature, Target
 from purebpf.relocate.model import LinkedProgram
 from purebpf.spec.data import F_MMAPABLE
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, Pinning, ProgramSpec
 from purebpf.spec.sections import section_definitions
-from purebpf.uapi import MapType, ProgramType
+from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import TypeId
 
 _NAME_LIMIT: Final = 15
@@ -69,6 +75,8 @@ _DATA: Final = MapOrigin.DATA
 _IMAGES: Final = (_DATA, MapOrigin.KCONFIG)
 _PINNED: Final = Pinning.BY_NAME
 _PROG_ARRAY: Final = MapType.PROG_ARRAY
+_ARENA: Final = MapType.ARENA
+_OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 _UNSPEC: Final = ProgramType.UNSPEC
 _KPROBE: Final = ProgramType.KPROBE
 _STRUCT_OPS: Final = ProgramType.STRUCT_OPS
@@ -95,28 +103,43 @@ def build_plan(
             f"the object is {spec.byteorder}-endian and the target {target.byteorder}-endian",
             remedy="compile with -target bpf, which takes the byte order of the machine it runs on",
         )
-    steps: list[Step] = [LoadBtf(btf)] if btf is not None else []
     named = target.supports(_PROG_NAME)
+    steps = [*table_steps(programs, target, named)]
+    if btf is not None:
+        steps.append(LoadBtf(btf))
     maps = _maps_to_create(spec, target, programs)
+    ops = match_struct_ops(spec, target)
+    arena = next((arena_memory(m, target) for m in maps.values() if m.type == _ARENA), None)
+    waiting: list[Step] = []
+    made: set[str] = set()
     for map_spec in maps.values():
-        steps += _map_steps(spec, map_spec, target, btf is not None, named, pin_root)
-    for map_spec in maps.values():
-        if map_spec.type != _PROG_ARRAY:
-            steps += [SetInnerMap(map_spec.name, index, inner) for index, inner in map_spec.slots]
+        steps += _map_steps(spec, map_spec, target, btf is not None, named, pin_root, ops)
+        made.add(map_spec.name)
+        if map_spec.type == _ARENA and arena is not None:
+            steps.append(arena)
+        elif map_spec.slots and map_spec.type in _OF_MAPS:
+            for slot in _inner_slots(map_spec, maps):
+                (steps if slot.inner in made else waiting).append(slot)
+    steps += waiting
     bound = [m.name for m in maps.values() if m.frozen and m.origin is _DATA]
     if bound and programs and not target.supports(_PROG_BIND_MAP):
         bound = []
     for linked in programs:
-        steps.append(_load_program(spec, linked, target, btf is not None, named))
+        placed = without_maps(linked, maps, spec.maps, spec.byteorder)
+        if arena is not None:
+            placed = with_variables_placed(placed, arena, spec.byteorder)
+        steps.append(_load_program(spec, placed, target, btf is not None, named, ops))
         steps += [BindMap(linked.name, name) for name in bound]
     steps += _program_slots(maps, {linked.name for linked in programs})
+    steps += [FillStructOps(name, table.image, table.programs) for name, table in ops.tables.items()]
     return LoadPlan(target.name, tuple(steps), spec)
 
 
 def _maps_to_create(spec: ObjectSpec, target: Target, programs: Sequence[LinkedProgram]) -> Mapping[str, MapSpec]:
-    data = [m for m in spec.maps.values() if m.origin in _IMAGES]
+    wanted = {name: m for name, m in spec.maps.items() if m.autocreate}
+    data = [m for m in wanted.values() if m.origin in _IMAGES]
     if not data or target.supports(_GLOBAL_DATA):
-        return spec.maps
+        return wanted
     for linked in programs:
         for slot in linked.slots:
             if spec.maps[slot.map].origin in _IMAGES:
@@ -125,13 +148,15 @@ def _maps_to_create(spec: ObjectSpec, target: Target, programs: Sequence[LinkedP
                     since=_GLOBAL_DATA.since,
                     evidence=(f"program '{linked.name}' uses variables in '{slot.map}'",),
                 )
-    return {name: m for name, m in spec.maps.items() if m.origin not in _IMAGES}
+    return {name: m for name, m in wanted.items() if m.origin not in _IMAGES}
 
 
 def _map_steps(
-    spec: ObjectSpec, map_spec: MapSpec, target: Target, typed: bool, named: bool, pin_root: str
+    spec: ObjectSpec, map_spec: MapSpec, target: Target, typed: bool, named: bool, pin_root: str, ops: StructOps
 ) -> Iterator[Step]:
-    yield _create_map(spec, map_spec, target, typed, named, pin_root)
+    created = _create_map(spec, map_spec, target, typed, named, pin_root)
+    table = ops.tables.get(map_spec.name)
+    yield created if table is None else table.created(created)
     if map_spec.origin not in _IMAGES:
         return
     contents = map_spec.contents if map_spec.contents is not None else bytes(map_spec.value_size)
@@ -196,16 +221,22 @@ def ring_size(wanted: int, page_size: int) -> int:
     return size if size <= _U32_MAX else wanted
 
 
-def _load_program(spec: ObjectSpec, linked: LinkedProgram, target: Target, typed: bool, named: bool) -> LoadProgram:
+def _load_program(
+    spec: ObjectSpec, linked: LinkedProgram, target: Target, typed: bool, named: bool, ops: StructOps
+) -> LoadProgram:
     program = spec.programs[linked.name]
     _check_loadable(program)
+    attach_type: AttachType | int | None = attach_type_for(program, target)
+    operation = ops.operation(program) if program.type == _STRUCT_OPS else None
+    if operation is not None:
+        attach_type = operation.member
     with_info = typed and bool(linked.func_info or linked.line_info) and target.supports(_BTF_FUNC)
     return LoadProgram(
         name=program.name,
         kernel_name=program.name[:_NAME_LIMIT] if named else "",
         section=program.section,
         type=program.type,
-        expected_attach_type=attach_type_for(program, target),
+        expected_attach_type=attach_type,
         flags=program.flags,
         code=code_for(linked.code, spec.byteorder, target),
         slots=linked.slots,
@@ -218,8 +249,9 @@ def _load_program(spec: ObjectSpec, linked: LinkedProgram, target: Target, typed
         line_info_record_size=spec.line_info_record_size,
         btf_slots=linked.btf_slots,
         fd_array=linked.fd_array,
-        attach=attach_point(program, target),
+        attach=attach_point(program, target) if operation is None else operation.attach,
         log_level=program.log_level,
+        poisoned=linked.poisoned,
     )
 
 
@@ -243,11 +275,20 @@ def _check_loadable(program: ProgramSpec) -> None:
             evidence=(f"near: {', '.join(near)}",) if near else (),
             remedy="use a section name of the SEC() table, or spec.with_program(name, section=...)",
         )
-    if program.type == _STRUCT_OPS:
-        raise PlanError("struct_ops programs are not supported yet", program=program.name)
 
 
-        poisoned=linked.poisoned,
+def _inner_slots(outer: MapSpec, maps: Mapping[str, MapSpec]) -> Iterator[SetInnerMap]:
+    for index, inner in outer.slots:
+        if inner not in maps:
+            raise PlanError(
+                f"slot {index} of map '{outer.name}' holds map '{inner}', which is left out of the load",
+                remedy=f"have '{inner}' made (autocreate=True), or leave '{outer.name}' out as well",
+            )
+        if outer.key_size < 4 and index >> 8 * outer.key_size:
+            raise PlanError(f"the key of map '{outer.name}' takes {outer.key_size} bytes, too few for slot {index}")
+        yield SetInnerMap(outer.name, index, inner, outer.key_size)
+
+
 def _program_slots(maps: Mapping[str, MapSpec], loaded: set[str]) -> Iterator[SetProgram]:
     for map_spec in maps.values():
         if map_spec.type != _PROG_ARRAY:

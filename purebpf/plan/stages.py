@@ -16,10 +16,11 @@ inspection. Both run the same functions on the same values.
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from purebpf.btf import Btf, BtfExt
-from purebpf.elf import ElfFile, read_elf
+from purebpf.elf import ElfFile, contents, read_elf
 from purebpf.errors import BpfError
 from purebpf.frozen import frozen
 from purebpf.plan.build import DEFAULT_PIN_ROOT, build_plan
@@ -32,11 +33,14 @@ from purebpf.relocate.link import link
 from purebpf.relocate.model import AdaptedCode, LinkedProgram
 from purebpf.spec.describe import describe, read_btf
 from purebpf.spec.model import ObjectSpec
+from purebpf.spec.struct_ops import programs_to_load
 
 if TYPE_CHECKING:
     from os import PathLike
 
     Source = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
+
+_REMEMBERED_SIZE: Final = 1 << 18
 
 STAGES: Final = ("read", "describe", "core", "link", "externs", "sanitize", "plan", "execute")
 """The names of the stages, in order; the last one needs a kernel."""
@@ -67,17 +71,19 @@ def open_object(
     """Read and describe an object file: stages `read` and `describe`.
 
     `name` becomes the prefix of the names of its data maps; the default is the file's name up to its first dot.
-    `see` is shown what was read, which is not kept.
+    `see` is shown what was read. A small file whose bytes were among the last few opened gives the value it gave then.
     """
-    read = _read(source, name)
+    data, file = contents(source)
+    again = _opened if len(data) <= _REMEMBERED_SIZE else _opened.__wrapped__
+    read, spec = again(data, file, name)
     if see is not None:
         see(read)
-    return _describe(read, name)
+    return spec
 
 
 def plan_object(spec: ObjectSpec, target: Target, *, pin_root: str = DEFAULT_PIN_ROOT) -> LoadPlan:
     """Prepare `spec` for `target`: stages `core` to `plan`. Programs with autoload off are left out."""
-    programs = _autoloaded(spec)
+    programs = programs_to_load(spec)
     adapted = adapt(spec, programs, target)
     linked = _link(spec, adapted, programs)
     resolved = resolve_externs(spec, linked, target)
@@ -99,8 +105,17 @@ def trace(source: "Source", target: Target, *, name: str | None = None) -> Itera
         yield StageResult(stage, values[stage], time.perf_counter() - started)
 
 
-def _read(source: "Source", name: str | None) -> FileRead:
-    elf = read_elf(source)
+# Both stages are pure, so that the bytes and the names decide the result; the file itself is read each time. Opening
+# `minimal` again costs a tenth of the first time, and its types, once decoded, stay so. What is kept at the most are
+# these eight files, and as much again of what was made of them.
+@lru_cache(maxsize=8)
+def _opened(data: bytes, file: str, name: str | None) -> tuple[FileRead, ObjectSpec]:
+    read = _read(data, file)
+    return read, _describe(read, name)
+
+
+def _read(source: "Source", file: str | None = None) -> FileRead:
+    elf = read_elf(source, name=file)
     btf, ext = read_btf(elf)
     return FileRead(elf, btf, ext)
 
@@ -112,10 +127,6 @@ def _describe(read: FileRead, name: str | None) -> ObjectSpec:
 def _object_name(file: str) -> str:
     base = file.rstrip("/").rpartition("/")[2]
     return base.partition(".")[0] or base
-
-
-def _autoloaded(spec: ObjectSpec) -> tuple[str, ...]:
-    return tuple(program.name for program in spec.programs.values() if program.autoload)
 
 
 def _link(spec: ObjectSpec, adapted: AdaptedCode, programs: tuple[str, ...]) -> tuple[LinkedProgram, ...]:
@@ -135,11 +146,13 @@ def _sanitize(spec: ObjectSpec, target: Target) -> bytes | None:
 
 
 _RUN: Final[dict[str, Callable[[dict[str, Any], "Source", Target, str | None], Any]]] = {
-    "read": lambda values, source, target, name: _read(source, name),
+    "read": lambda values, source, target, name: _read(source),
     "describe": lambda values, source, target, name: _describe(values["read"], name),
-    "core": lambda values, source, target, name: adapt(values["describe"], _autoloaded(values["describe"]), target),
+    "core": lambda values, source, target, name: adapt(
+        values["describe"], programs_to_load(values["describe"]), target
+    ),
     "link": lambda values, source, target, name: _link(
-        values["describe"], values["core"], _autoloaded(values["describe"])
+        values["describe"], values["core"], programs_to_load(values["describe"])
     ),
     "externs": lambda values, source, target, name: resolve_externs(values["describe"], values["link"], target),
     "sanitize": lambda values, source, target, name: _sanitize(values["describe"], target),

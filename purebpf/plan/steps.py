@@ -33,7 +33,7 @@ class CreateMap:
     """Create a map; `kernel_name` is what the kernel, and so bpftool, calls it.
 
     `pin_path` is where a map that is pinned by name lives: one that is there already is used instead, if it is
-    like this one.
+    like this one. `kernel_value_type` is the kernel's type of a struct_ops' value, or that of `module`.
     """
 
     name: str
@@ -49,6 +49,8 @@ class CreateMap:
     value_type: TypeId = VOID
     inner: "CreateMap | None" = None
     pin_path: str | None = None
+    kernel_value_type: TypeId = VOID
+    module: str | None = None
 
     def __str__(self) -> str:
         kind = str(self.type) if isinstance(self.type, MapType) else f"type {self.type}"
@@ -59,6 +61,9 @@ class CreateMap:
             parts.append(f"map_extra {self.map_extra:#x}")
         if self.inner is not None:
             parts.append(f"inner ({self.inner})")
+        if self.kernel_value_type:
+            whose = f"module '{self.module}'" if self.module is not None else "the kernel"
+            parts.append(f"value of type {self.kernel_value_type} of {whose}")
         if self.pin_path is not None:
             parts.append(f"pinned at {self.pin_path}")
         return f"create map '{self.name}' as '{self.kernel_name}': {kind}, {', '.join(parts)}"
@@ -78,14 +83,35 @@ class SetValue:
 
 @frozen
 class SetInnerMap:
-    """Put a map into a slot of a map of maps."""
+    """Put a map into a slot of a map of maps; the key is `index` in `key_size` bytes. A pinned map that was there
+    before keeps its slots.
+    """
 
     map: str
     index: int
     inner: str
+    key_size: int = 4
 
     def __str__(self) -> str:
         return f"put map '{self.inner}' into slot {self.index} of map '{self.map}'"
+
+
+@frozen
+class MapMemory:
+    """Map all `size` bytes of an arena into this process, at `address` if that is not 0, and put `contents` (the
+    initial values of its variables) at `offset`. A pinned arena that was there before keeps its contents.
+    """
+
+    map: str
+    size: int
+    address: int = 0
+    offset: int = 0
+    contents: bytes = field(default=b"", repr=False)
+
+    def __str__(self) -> str:
+        where = f" at {self.address:#x}" if self.address else ""
+        image = f", {len(self.contents)} bytes set at {self.offset:#x}" if self.contents else ""
+        return f"map {self.size} bytes of arena '{self.map}' into the process{where}{image}"
 
 
 @frozen
@@ -112,7 +138,7 @@ class LoadProgram:
     kernel_name: str
     section: str
     type: ProgramType
-    expected_attach_type: AttachType | None
+    expected_attach_type: AttachType | int | None
     flags: int
     code: bytes = field(repr=False)
     slots: tuple[MapSlot, ...]
@@ -127,11 +153,13 @@ class LoadProgram:
     fd_array: tuple[str, ...] = ()
     attach: AttachPoint = NOWHERE
     log_level: int = 0
+    poisoned: tuple[PoisonedAccess, ...] = ()
 
     def __str__(self) -> str:
         parts = [str(self.type)]
         if self.expected_attach_type is not None:
-            parts.append(f"attach type {self.expected_attach_type}")
+            what = "attach type" if isinstance(self.expected_attach_type, AttachType) else "member"
+            parts.append(f"{what} {self.expected_attach_type}")
         parts.append(f"{len(self.code) // 8} instructions")
         if len(self.functions) > 1:
             parts.append(f"{len(self.functions) - 1} subprograms")
@@ -153,7 +181,6 @@ class BindMap:
     program: str
     map: str
 
-    poisoned: tuple[PoisonedAccess, ...] = ()
     def __str__(self) -> str:
         return f"bind map '{self.map}' to program '{self.program}'"
 
@@ -170,7 +197,34 @@ class SetProgram:
         return f"put program '{self.program}' into slot {self.index} of map '{self.map}'"
 
 
-Step = LoadBtf | CreateMap | SetValue | SetInnerMap | FreezeMap | LoadProgram | BindMap | SetProgram
+@frozen
+class FillStructOps:
+    """Put the fds of programs into the value of a struct_ops map, at `programs`' (offset, name).
+
+    Nothing is asked of the kernel: it registers what it is given, so the value is kept until the map is attached.
+    """
+
+    map: str
+    image: bytes = field(repr=False)
+    programs: tuple[tuple[int, str], ...]
+
+    def __str__(self) -> str:
+        placed = ", ".join(f"program '{name}' at {offset}" for offset, name in self.programs)
+        return f"fill in the value of struct_ops map '{self.map}', {len(self.image)} bytes: {placed or 'no programs'}"
+
+
+Step = (
+    LoadBtf
+    | CreateMap
+    | SetValue
+    | MapMemory
+    | SetInnerMap
+    | FreezeMap
+    | LoadProgram
+    | BindMap
+    | SetProgram
+    | FillStructOps
+)
 
 
 @frozen
@@ -211,6 +265,8 @@ _STEP_NAMES: Final = {
     LoadProgram: "load_program",
     BindMap: "bind_map",
     SetProgram: "set_program",
+    FillStructOps: "fill_struct_ops",
+    MapMemory: "map_memory",
 }
 
 

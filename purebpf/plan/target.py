@@ -14,22 +14,22 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from purebpf.errors import BtfError, KernelError, NotSupported, PlanError
+from purebpf.near import did_you_mean
 
 if TYPE_CHECKING:
     from os import PathLike
 
     from purebpf.btf import Btf
+    from purebpf.plan.btf_file import Source
     from purebpf.relocate.kernel_facts import Kconfig, Symbols
     from purebpf.units import ByteOrder, HasFd
-
-_BTF_MAGIC = {b"\x9f\xeb": "little", b"\xeb\x9f": "big"}
 
 
 class Feature(Enum):
@@ -56,6 +56,9 @@ class Feature(Enum):
     MEMCG_ACCOUNT = ("accounting of BPF memory by cgroup", "5.11")
     BPF_COOKIE = ("BPF cookies", "5.15")
     UPROBE_MULTI_LINK = ("links to many uprobes at once", "6.6", "CONFIG_UPROBES")
+    ARENA = ("arenas", "6.9")
+    LDIMM64_OFFSET = ("offsets beyond 512 MiB into a map's value", "7.0")
+    INSN_ARRAY = ("jump tables (maps of type insn_array)", "6.19")
     SYSCALL_WRAPPER = ("system calls that take their arguments as a struct pt_regs", "4.17")
 
     # The one of Enum hashes the name in Python: 0.3 us a question, and a load asks fifteen.
@@ -197,11 +200,12 @@ class Target:
 
     def require_btf(self, needed_by: str) -> Btf:
         """The kernel's types; `NotSupported` naming what needs them where there are none."""
-        if self.btf is None:
+        btf = self.btf
+        if btf is None:
             raise NotSupported(
-                "the kernel's type information (BTF)", config="CONFIG_DEBUG_INFO_BTF", evidence=(f"for {needed_by}",)
+                "reading its types (BTF)", config="CONFIG_DEBUG_INFO_BTF", evidence=(f"needed by {needed_by}",)
             )
-        return self.btf
+        return btf
 
     def with_core_btf(self, btf: Btf) -> Target:
         """The same kernel, with `btf` as all the types that CO-RE knows."""
@@ -220,36 +224,81 @@ class Target:
     @classmethod
     def from_btf(
         cls,
-        source: str | PathLike[str] | bytes | bytearray | memoryview,
+        source: Source,
         *,
         release: str = "",
         name: str | None = None,
         page_size: int = 4096,
         possible_cpus: int = 1,
         features: Mapping[Feature, bool] | None = None,
+        modules: Mapping[str, Source] | Iterable[str | PathLike[str]] = (),
+        kconfig: str | Mapping[str, object] | None = None,
+        symbols: Mapping[str, int] | None = None,
     ) -> Target:
         """Describe the kernel whose BTF stands in `source`, a path or the bytes; raises `BtfError`.
 
-        `release` is its `uname -r`, for what depends on the version. A feature that `features` does not name is
-        there if the release is as new as the first kernel that had it; without a release it is taken to be there.
+        `source` is raw BTF or an ELF image with a section .BTF (vmlinux). `release` is its `uname -r`, for what
+        depends on the version. A feature that `features` does not name is there if the release is as new as the first
+        kernel that had it; without a release it is taken to be there. `modules` are files of the same two forms, by
+        name or named after the file; `kconfig` is the text of its .config, or a mapping; `symbols` are the addresses
+        of its symbols. What is not given is a `PlanError` when an object asks for it.
         """
-        from purebpf.btf import Btf
+        from purebpf.plan.btf_file import byteorder_of, contents, read_btf_file
 
-        if isinstance(source, bytes | bytearray | memoryview):
-            data, label = bytes(source), "<bytes>"
-        else:
-            with open(source, "rb") as file:
-                data, label = file.read(), str(source)
-        return cls(
+        data, label = contents(source)
+        read_btf = cache(lambda: read_btf_file(data, name=label))
+        if not isinstance(modules, Mapping):
+            modules = {_module_name(path): path for path in modules}
+        given = tuple(
+            ModuleTypes(module, cache(partial(_read_module, file, read_btf))) for module, file in modules.items()
+        )
+        made = cls(
             name=name if name is not None else release or label,
             release=release,
             kernel_version=encode_version(release),
-            byteorder="big" if _BTF_MAGIC.get(data[:2]) == "big" else "little",
+            byteorder=byteorder_of(data),
             page_size=page_size,
             possible_cpus=possible_cpus,
             features={**_features_of(release), **(features or {})},
-            read_btf=cache(lambda: Btf.parse(data, name=label)),
+            read_btf=read_btf,
+            read_modules=lambda: given,
         )
+        if symbols is not None:
+            made = replace(made, read_symbols=lambda: GivenSymbols(symbols))
+        return made if kconfig is None else replace(made, read_kconfig=partial(_given_kconfig, kconfig))
+
+
+@dataclass(frozen=True, slots=True)
+class GivenSymbols:
+    """The symbols of a kernel that is described, by name."""
+
+    known: Mapping[str, int]
+
+    def addresses(self, name: str) -> tuple[int, ...]:
+        """Where the symbol of that name lies; () for none."""
+        return (self.known[name],) if name in self.known else ()
+
+    def did_you_mean(self, name: str) -> list[str]:
+        """A line of evidence naming symbols like `name`, or none."""
+        return did_you_mean(name, self.known)
+
+
+def _module_name(path: str | PathLike[str]) -> str:
+    """'nf_nat' of '.../nf-nat.ko.debug': the kernel's name of a module has no hyphens."""
+    return re.split(r"[/\\]", str(path))[-1].partition(".")[0].replace("-", "_")
+
+
+def _read_module(file: Source, base: Callable[[], Btf]) -> Btf:
+    from purebpf.plan.btf_file import read_btf_file
+
+    return read_btf_file(file, base=base())
+
+
+def _given_kconfig(given: str | Mapping[str, object]) -> Kconfig:
+    from purebpf.plan.kconfig import ConfigText, parse_overlay
+
+    lines = (f"{name}={value}\n" for name, value in parse_overlay(given).items())
+    return ConfigText("".join(lines).encode("utf-8", "surrogateescape"), "the configuration that was given")
 
 
 def _features_of(release: str) -> dict[Feature, bool]:

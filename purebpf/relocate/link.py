@@ -19,11 +19,12 @@ from types import MappingProxyType
 from typing import Final
 
 from purebpf.errors import RelocationError
-from purebpf.relocate.model import Fixup, LinkedProgram, MapSlot, PlacedFunction, PoisonedAccess
+from purebpf.relocate.model import Fixup, LinkedProgram, MapSlot, PlacedFunction, PlacedTable, PoisonedAccess
 from purebpf.spec.model import (
     ExternCall,
     ExternValue,
     FunctionSpec,
+    JumpTable,
     MapAddress,
     MapValue,
     ObjectSpec,
@@ -67,6 +68,7 @@ class _Linker:
     starts: dict[str, int] = field(default_factory=dict)
     slots: list[MapSlot] = field(default_factory=list)
     externs: list[ExternValue | ExternCall] = field(default_factory=list)
+    tables: dict[str, PlacedTable] = field(default_factory=dict)
 
     def append(self, entry: FunctionSpec) -> None:
         """Append `entry` and, depth first in the order of the code, every function it reaches.
@@ -107,6 +109,11 @@ class _Linker:
                 self._set_immediate(insn, 0)
                 self._set_immediate(insn + 1, offset)
                 self.slots.append(MapSlot(InsnIndex(insn), name, offset))
+            case JumpTable():
+                self._set_source(insn, _PSEUDO_MAP_VALUE)
+                self._set_immediate(insn, 0)
+                self._set_immediate(insn + 1, reference.addend)
+                self.slots.append(MapSlot(InsnIndex(insn), self._table(start, reference), reference.addend))
             case SubprogramCall(function=name):
                 self._set_immediate(insn, self.starts[name] - insn - 1)
             case SubprogramAddress(function=name):
@@ -119,6 +126,14 @@ class _Linker:
             case UnknownReference(symbol=symbol, reason=reason):
                 named = f"relocation against '{symbol}'" if symbol else "reference"
                 raise RelocationError(f"{named} cannot be resolved: {reason}", program=self.program, insn=insn)
+
+    def _table(self, start: int, reference: JumpTable) -> str:
+        """The map of a jump table, which is this program's alone: programs place their functions differently."""
+        name = f"{self.program}.jumptables+{reference.offset:#x}"
+        if name not in self.tables:
+            targets = tuple([InsnIndex(start + target) for target in reference.targets])
+            self.tables[name] = PlacedTable(name, targets)
+        return name
 
     def _set_source(self, insn: int, source: int) -> None:
         at = insn * _INSN_SIZE + 1
@@ -141,6 +156,7 @@ class _Linker:
             functions=functions,
             slots=tuple(self.slots),
             externs=tuple(self.externs),
+            tables=tuple(self.tables.values()),
             poisoned=tuple(self._poisoned()),
             func_info=self._moved("func_info", self.spec.func_info_record_size),
             line_info=self._moved("line_info", self.spec.line_info_record_size),

@@ -36,6 +36,14 @@ class BtfSlot:
 
 
 @frozen
+class PlacedTable:
+    """A jump table of a program: the map that it becomes, and the instructions of the program it leads to."""
+
+    map: str
+    targets: tuple[InsnIndex, ...] = field(repr=False)
+
+
+@frozen
 class PlacedFunction:
     """A function and where it begins in its program's code."""
 
@@ -106,5 +114,6 @@ class LinkedProgram:
     poisoned: tuple[PoisonedAccess, ...] = ()
     btf_slots: tuple[BtfSlot, ...] = ()
     fd_array: tuple[str, ...] = ()
+    tables: tuple[PlacedTable, ...] = ()
     func_info: bytes = field(default=b"", repr=False)
     line_info: bytes = field(default=b"", repr=False)

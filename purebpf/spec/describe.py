@@ -4,16 +4,20 @@ Rules: what the file says wrongly is a SpecError here; what only a kernel could 
 name, a relocation that cannot be placed) is carried along, so that any object can be looked at.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from purebpf.btf import Btf, BtfExt
 from purebpf.elf import ElfFile, Section
 from purebpf.errors import SpecError
+from purebpf.spec.arena import arena_data
 from purebpf.spec.data import SectionTypes, data_maps, describe_variables, mark_hidden_functions, place_variables
 from purebpf.spec.externs import describe_externs
+from purebpf.spec.jumptables import JumpTables
 from purebpf.spec.maps import declared_maps, with_slots
 from purebpf.spec.model import MapSpec, ObjectSpec
 from purebpf.spec.programs import INSN_SIZE, FunctionIndex, MapPlaces, describe_functions, describe_programs
+from purebpf.spec.struct_ops import struct_ops_maps
 
 _LICENSE_LIMIT: Final = 63
 _ET_REL: Final = 1
@@ -38,20 +42,27 @@ def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) ->
         btf, types = place_variables(elf, btf)
     declared = declared_maps(elf, btf)
     data = dict(data_maps(elf, types))
+    arena = arena_data(elf, [found.spec for found in declared])
     places = MapPlaces(
         declared={(found.section, found.offset): found.spec.name for found in declared},
         data={section: spec.name for section, spec in data.items()},
         declaring_sections=frozenset(found.section for found in declared),
+        tables=JumpTables(elf),
     )
+    if arena is not None:
+        section, with_image = arena
+        declared = tuple(replace(d, spec=with_image) if d.spec.name == with_image.name else d for d in declared)
+        places = replace(places, data={**places.data, section.index: with_image.name})
+        types = {**types, with_image.name: types[section.name]} if section.name in types else types
     functions = describe_functions(elf, index, places, ext)
     programs = describe_programs(elf, index)
     if btf is not None:
         hidden = [f.name for f in functions.values() if f.hidden and f.name not in programs]
         btf = mark_hidden_functions(btf, hidden) if hidden else btf
     entries = {
-        (extent.section, extent.start * INSN_SIZE): extent.symbol.name
+        (extent.section, extent.start * INSN_SIZE): extent.name
         for extent in index.extents
-        if extent.symbol.name in programs
+        if extent.name in programs
     }
     externs = describe_externs(elf, btf, functions.values())
     kconfig = [externs.map] if externs.map is not None else []
@@ -64,7 +75,15 @@ def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) ->
         btf=externs.btf,
         programs=programs,
         functions=functions,
-        maps=_by_name(elf, [*with_slots(elf, declared, entries), *data.values(), *kconfig]),
+        maps=_by_name(
+            elf,
+            [
+                *with_slots(elf, declared, entries),
+                *data.values(),
+                *kconfig,
+                *struct_ops_maps(elf, btf, entries, programs),
+            ],
+        ),
         variables={**describe_variables(elf, types, places.data), **externs.variables},
         externs=externs.externs,
         func_info_record_size=_record_size(ext, "func_info", 8),

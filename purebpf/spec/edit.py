@@ -20,12 +20,14 @@ _MAP_PROPERTIES: Final = {
     **dict.fromkeys(("type", "key_size", "value_size", "max_entries", "flags", "numa_node"), 1 << 32),
     "map_extra": 1 << 64,
     "pinning": len(Pinning),
+    "autocreate": 2,
 }
+"""What `with_map` can change, and the first number that it cannot be changed to."""
 _SIZES_KEPT: Final = {
     MapOrigin.DATA: "a data section",
     MapOrigin.KCONFIG: "the values of the kernel's configuration",
+    MapOrigin.STRUCT_OPS: "a struct_ops",
 }
-"""What `with_map` can change, and the first number that it cannot be changed to."""
 
 
 def named(kind: str, name: str, known: Mapping[str, _Item]) -> _Item:
@@ -107,7 +109,7 @@ def with_map(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
             raise TypeError(f"a map has no property '{key}'; it has: {', '.join(_MAP_PROPERTIES)}")
         properties[key] = _map_property(key, value)
     kept = _SIZES_KEPT.get(changed.origin)
-    if kept is not None and properties.keys() - {"flags", "numa_node"}:
+    if kept is not None and properties.keys() - {"flags", "numa_node", "autocreate"}:
         raise ValueError(f"map '{name}' is {kept}: its size and type are the file's")
     # A type id says a size; once the size is another, it no longer describes the map.
     if properties.get("key_size", changed.key_size) != changed.key_size:
@@ -132,6 +134,8 @@ def _map_property(key: str, value: Any) -> Any:
         raise ValueError(f"{key} of a map is at least 0 and less than {_MAP_PROPERTIES[key]}, not {value}")
     if key == "pinning":
         return Pinning(value)
+    if key == "autocreate":
+        return bool(value)
     return map_type(value) if key == "type" else value
 
 

@@ -39,8 +39,9 @@ class MapSpec:
     """One map as declared. `max_entries` is as written: rounding and defaults are the plan's.
 
     `name` is what programs refer to and what `spec.maps` is keyed by: for a data section its section name
-    (".rodata", ".data.cfg"). `contents` is the initial image of a data section. `slots` are the static
-    `values` of a map of maps or of programs: (index, name of map or program).
+    (".rodata", ".data.cfg"). `contents` is the initial image of a data section or of a struct_ops. `slots` are the
+    static `values` of a map of maps or of programs: (index, name of map or program); of a struct_ops they are (index
+    of the member, program). A map without `autocreate` is left out of the load.
     """
 
     name: str
@@ -58,6 +59,7 @@ class MapSpec:
     slots: tuple[tuple[int, str], ...] = ()
     contents: bytes | None = field(default=None, repr=False)
     frozen: bool = False
+    autocreate: bool = True
     origin: MapOrigin = MapOrigin.BTF
     section: str = ".maps"
 
@@ -78,6 +80,20 @@ class MapValue:
     map: str
     offset: int
     symbol: str = ""
+
+
+@frozen
+class JumpTable:
+    """ldimm64 of an address in a table of instructions, `addend` bytes from its start, for an indirect jump.
+
+    The table stands at `offset` of its section; `targets` are instructions of the function that refers to it.
+    """
+
+    insn: InsnIndex
+    symbol: str
+    offset: int
+    addend: int
+    targets: tuple[InsnIndex, ...] = field(repr=False)
 
 
 @frozen
@@ -133,6 +149,7 @@ class UnknownReference:
 Reference = (
     MapAddress
     | MapValue
+    | JumpTable
     | SubprogramCall
     | SubprogramAddress
     | ExternValue
@@ -271,10 +288,28 @@ class ObjectSpec:
         return with_values(self, values)
 
     def with_map(self, name: str, **properties: Any) -> "ObjectSpec":
-        """The same object with other properties of map `name`, such as `max_entries=1024`."""
+        """The same object with other properties of map `name`, such as `max_entries=1024`.
+
+        `autocreate=False` leaves the map out of the load: a program that reaches code that uses it is refused.
+        """
         from purebpf.spec.edit import with_map
 
         return with_map(self, name, **properties)
+
+    def with_struct_ops(self, name: str, /, **members: Any) -> "ObjectSpec":
+        """The same object with other members of struct_ops map `name`.
+
+        A function pointer takes a program's name or None, everything else a value of its type.
+        """
+        from purebpf.spec.struct_ops import with_struct_ops
+
+        return with_struct_ops(self, name, members)
+
+    def struct_ops(self, name: str) -> dict[str, Any]:
+        """What the members of struct_ops map `name` hold: programs by name, None for no program, values."""
+        from purebpf.spec.struct_ops import members_of
+
+        return members_of(self, name)
 
     def with_programs(self, *names: str) -> "ObjectSpec":
         """The same object that loads exactly the programs named, whatever their SEC() says."""

@@ -30,6 +30,7 @@ from purebpf.elf import (
 )
 from purebpf.errors import SpecError
 from purebpf.frozen import frozen
+from purebpf.spec.jumptables import JumpTables
 from purebpf.spec.model import (
     CoreAccess,
     ExternCall,
@@ -65,12 +66,14 @@ _HIDDEN: Final = (SymbolVisibility.HIDDEN, SymbolVisibility.INTERNAL)
 class MapPlaces:
     """Where maps lie in the file, to find the one a symbol means.
 
-    `declared` maps (section, offset) of a map definition to its name, `data` a data section to its map.
+    `declared` maps (section, offset) of a map definition to its name, `data` a data section to its map. `tables` are
+    the jump tables, which become maps as well.
     """
 
     declared: Mapping[tuple[int, int], str]
     data: Mapping[int, str]
     declaring_sections: frozenset[int]
+    tables: JumpTables
 
 
 @frozen
@@ -246,7 +249,7 @@ def _section_references(
             reason = "the instruction is cut off by the end of its function"
             yield extent, UnknownReference(local, elf.symbols[relocation.symbol].name, reason)
         else:
-            yield extent, _reference(elf, section, relocation, local, index, places)
+            yield extent, _reference(elf, section, relocation, extent, index, places)
     yield from _direct_calls(elf, section, index, relocated)
 
 
@@ -254,10 +257,11 @@ def _reference(
     elf: ElfFile,
     section: Section,
     relocation: Relocation,
-    insn: InsnIndex,
+    holder: _Extent,
     index: FunctionIndex,
     places: MapPlaces,
 ) -> Reference:
+    insn = InsnIndex(relocation.offset // INSN_SIZE - holder.start)
     symbol = elf.symbols[relocation.symbol]
     code, offset = section.data, relocation.offset
     opcode = code[offset]
@@ -270,6 +274,8 @@ def _reference(
         # The immediate counts instructions from the symbol: -1 for a global function, the distance from the
         # start of the section for a static one.
         return _call(elf, section, insn, index, symbol.section, symbol.value // INSN_SIZE + immediate + 1, symbol.name)
+    if symbol.section == places.tables.section:
+        return places.tables.reference(insn, symbol, immediate, holder.start, holder.count)
     return _address(elf, insn, index, places, symbol, immediate)
 
 

@@ -265,8 +265,8 @@ def test_a_section_that_tells_no_type_is_refused_with_near_names() -> None:
     assert step.expected_attach_type is AttachType.XDP
 
 
-def test_what_is_not_built_yet_is_refused_by_name() -> None:
-    with pytest.raises(PlanError, match="not supported yet"):
+def test_a_struct_ops_program_that_no_map_refers_to_is_refused() -> None:
+    with pytest.raises(PlanError, match="no struct_ops map that is made refers to it"):
         plan(ObjectWriter().function("entry", EXIT, section="struct_ops/init"))
 
 
