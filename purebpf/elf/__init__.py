@@ -22,7 +22,7 @@ from purebpf.elf.model import (
     SymbolType,
     SymbolVisibility,
 )
-from purebpf.elf.reader import read_elf
+from purebpf.elf.reader import contents, read_elf
 
 if TYPE_CHECKING:
     from purebpf.elf.writer import ElfWriter
@@ -44,6 +44,7 @@ __all__ = [
     "SymbolBinding",
     "SymbolType",
     "SymbolVisibility",
+    "contents",
     "read_elf",
 ]
 

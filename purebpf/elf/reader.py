@@ -61,11 +61,12 @@ def read_elf(source: Source, *, name: str | None = None, machines: Container[int
     `machines` are refused; None accepts all. The file's type is not judged; relocations are read from
     relocatable files only (in others they are the run-time linker's).
     """
-    data, label = _contents(source)
+    data, label = contents(source)
     return _decode(data, label if name is None else name, machines)
 
 
-def _contents(source: Source) -> tuple[bytes, str]:
+def contents(source: Source) -> tuple[bytes, str]:
+    """The bytes of a source, and its label: the path where it has one."""
     if isinstance(source, bytes):
         return source, "<bytes>"
     if isinstance(source, (bytearray, memoryview)):
