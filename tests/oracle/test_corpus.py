@@ -1,0 +1,140 @@
+"""The corpus's quick sample, and the reading and comparing of recordings that it rests on.
+
+`./dev corpus` runs the whole: every object, two versions of libbpf, three kernels.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from struct import pack
+from typing import Any
+
+import pytest
+
+from tools.corpus import objects
+from tools.corpus.calls import Recording, read
+from tools.corpus.command import judge
+from tools.corpus.compare import Difference, compare
+from tools.corpus.differences import EXPLAINED, explain
+from tools.corpus.embedded import images
+from tools.corpus.libbpf import DEBIAN
+from tools.corpus.record import Setting
+
+SAMPLE = ("libbpf-tools", "xdp-tools", "libxdp1")
+"""Groups whose packages are small; every third object of each."""
+
+MAP_CREATE, MAP_UPDATE, PROG_LOAD, BTF_GET_FD_BY_ID = 0, 2, 5, 19
+EXIT = "9500000000000000"
+
+
+def test_the_objects_of_debians_tools_are_loaded_by_the_calls_that_libbpf_makes() -> None:
+    paths = [path for name in SAMPLE for path in objects.group(name).objects[::3]]
+    outcome = judge(paths, Setting(), DEBIAN)
+    assert outcome.unexplained == []
+    assert outcome.objects == len(paths) > 20
+
+
+# ------------------------------------------------------------------ reading recordings
+
+
+def call(command: int, attr: bytes, result: int, **more: Any) -> dict[str, Any]:
+    error = 0 if result >= 0 else 22
+    return {"kind": "call", "command": command, "attr": attr.hex(), "result": result, "errno": error, **more}
+
+
+def map_create(fd: int, name: str, kind: int = 2) -> dict[str, Any]:
+    return call(MAP_CREATE, pack("<5I8x16s", kind, 4, 8, 1, 0, name.encode()), fd)
+
+
+def prog_load(fd: int, name: str, insns: str = EXIT, *, level: int = 0, attach_fd: int = 0) -> dict[str, Any]:
+    attr = pack("<II16xI20x16s48xI", 5, len(insns) // 16, level, name.encode(), attach_fd)
+    return call(PROG_LOAD, attr, fd, insns=insns, license="", func_info="", line_info="")
+
+
+def recording(folder: Path, *records: dict[str, Any], error: int = 0, reason: str = "", program: str = "") -> Recording:
+    path = folder / "recording.jsonl"
+    lines = [
+        {"kind": "open", "error": 0, "reason": ""},
+        {"kind": "attempt", "program": program},
+        *records,
+        {"kind": "outcome", "error": error, "reason": reason},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return read(path)
+
+
+def differences(theirs: Recording, mine: Recording) -> list[str]:
+    return [difference.what for difference in compare(Path("group/object.bpf.o"), theirs, mine)]
+
+
+def test_the_same_requests_with_other_descriptors_are_alike(tmp_path: Path) -> None:
+    def load(fd: int) -> Recording:
+        insn = b"\x18\x11\0\0" + pack("<I", fd) + bytes(8)
+        return recording(tmp_path, map_create(fd, "counts"), prog_load(fd + 1, "count", insn.hex() + EXIT))
+
+    assert differences(load(7), load(90)) == []
+
+
+def test_a_reference_to_another_map_is_a_difference(tmp_path: Path) -> None:
+    def load(used: int) -> Recording:
+        insn = b"\x18\x11\0\0" + pack("<I", used) + bytes(8)
+        maps = map_create(7, "a"), map_create(8, "b")
+        return recording(tmp_path, *maps, prog_load(9, "count", insn.hex() + EXIT))
+
+    assert differences(load(7), load(8)) == ["PROG_LOAD references"]
+
+
+def test_a_copy_of_a_descriptor_stands_for_the_same_map(tmp_path: Path) -> None:
+    def update(fd: int) -> dict[str, Any]:
+        return call(MAP_UPDATE, pack("<I4xQQQ", fd, 1, 2, 0), 0, key="00000000", value="01")
+
+    copied = recording(tmp_path, map_create(7, "a"), {"kind": "copy", "from": 7, "to": 30}, update(30))
+    assert differences(recording(tmp_path, map_create(7, "a"), update(7)), copied) == []
+
+
+@pytest.mark.parametrize("probe", [prog_load(5, "libbpf_nametest"), prog_load(5, ""), map_create(5, "libbpf_global")])
+def test_questions_about_features_are_left_out(tmp_path: Path, probe: dict[str, Any]) -> None:
+    assert differences(recording(tmp_path, probe, map_create(6, "a")), recording(tmp_path, map_create(6, "a"))) == []
+
+
+def test_a_load_repeated_for_its_log_counts_once(tmp_path: Path) -> None:
+    again = recording(tmp_path, prog_load(-1, "p"), prog_load(-1, "p", level=1), error=-22, reason="no")
+    assert len(again.attempts[""].calls) == 1
+    assert differences(again, recording(tmp_path, prog_load(-1, "p"), error=1, reason="no")) == []
+
+
+def test_types_of_modules_are_named_by_their_id(tmp_path: Path) -> None:
+    def load(fd: int, btf_id: int) -> Recording:
+        types = call(BTF_GET_FD_BY_ID, pack("<I", btf_id), fd)
+        return recording(tmp_path, types, prog_load(fd + 1, "p", attach_fd=fd))
+
+    assert differences(load(5, 33), load(9, 33)) == []
+    assert differences(load(5, 33), load(9, 34)) == ["PROG_LOAD attach_to"]
+
+
+def test_a_verdict_that_differs_is_named_by_who_refuses(tmp_path: Path) -> None:
+    good = recording(tmp_path, prog_load(5, "p"))
+    bad = recording(tmp_path, error=1, reason="cannot load")
+    assert (differences(good, bad), differences(bad, good)) == (["refused"], ["accepted"])
+
+
+def test_a_program_alone_is_judged_by_its_own_load(tmp_path: Path) -> None:
+    slots = recording(tmp_path, prog_load(5, "p"), error=-9, reason="a slot names a program not loaded", program="p")
+    assert differences(slots, recording(tmp_path, prog_load(5, "p"), program="p")) == []
+
+
+# ------------------------------------------------------------------ the table and the objects
+
+
+def test_an_explanation_fits_by_all_of_its_patterns() -> None:
+    difference = Difference("group/o.bpf.o", "m", "MAP_CREATE btf", "btf", "")
+    assert explain(difference) is EXPLAINED[0]
+    assert explain(Difference("group/o.bpf.o", "m", "MAP_CREATE btf", "", "btf")) is None
+
+
+def test_objects_are_found_inside_a_program() -> None:
+    (built,) = (path for path in objects.group("built").objects if path.name == "minimal.bpf.o")
+    image = built.read_bytes()
+    host = b"\x7fELF" + bytes(12) + pack("<HH", 2, 62) + bytes(200)
+    assert list(images(host + image + b"rest")) == [image]
