@@ -89,19 +89,36 @@ def _two_passes(path: str, count: int, size: int, drain: Callable[[purebpf.RingB
 
 
 def load(path: str, times: int) -> dict[str, int]:
-    """Open, load and close, once unmeasured and then `times` times."""
-    _load_once(path)
+    """Open, load and close the same file, once unmeasured and then `times` times."""
+    return _loads(times, lambda _number: purebpf.load(purebpf.open(path)).close())
+
+
+def load_new(path: str, times: int) -> dict[str, int]:
+    """As `load`, but each file is one that this process has not seen: the same object with other bytes at its end."""
+
+    def once(number: int) -> None:
+        with open(path, "rb", buffering=0) as file:
+            data = file.read()
+        purebpf.load(purebpf.open(data + bytes(1 + number), name="minimal")).close()
+
+    return _loads(times, once)
+
+
+def _loads(times: int, once: Callable[[int], None]) -> dict[str, int]:
+    once(0)
     start = thread_time_ns()
-    for _ in range(times):
-        _load_once(path)
+    for number in range(1, times + 1):
+        once(number)
     return {"load": thread_time_ns() - start}
 
 
-def _load_once(path: str) -> None:
-    purebpf.load(purebpf.open(path)).close()
-
-
-_KINDS: dict[str, Callable[..., dict[str, int]]] = {"maps": maps, "ring": ring, "callback": callback, "load": load}
+_KINDS: dict[str, Callable[..., dict[str, int]]] = {
+    "maps": maps,
+    "ring": ring,
+    "callback": callback,
+    "load": load,
+    "load-new": load_new,
+}
 
 if __name__ == "__main__":
     kind, file, *figures = sys.argv[1:]

@@ -95,3 +95,33 @@ def test_sources_are_paths_bytes_and_open_files() -> None:
         assert open_object(source, name="minimal").programs == from_path.programs
     with path.open("rb") as file:
         assert open_object(file).name == "minimal"
+
+
+def test_the_same_bytes_opened_again_give_the_same_value() -> None:
+    data = (BUILT / "globals.bpf.o").read_bytes()
+    first = open_object(data, name="again")
+    assert open_object(bytearray(data), name="again") is first
+    assert open_object(data, name="other").name == "other"
+
+
+def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "changing.bpf.o"
+    path.write_bytes((BUILT / "minimal.bpf.o").read_bytes())
+    first = open_object(path)
+    path.write_bytes((BUILT / "globals.bpf.o").read_bytes())
+    assert open_object(path).programs != first.programs
+
+
+def test_what_was_read_is_shown_each_time_and_a_damaged_file_is_refused_each_time() -> None:
+    shown: list[FileRead] = []
+    for _ in range(2):
+        open_object(BUILT / "minimal.bpf.o", see=shown.append)
+        with pytest.raises(ElfError):
+            open_object(b"no ELF")
+    assert len(shown) == 2
+
+
+def test_a_large_file_is_not_remembered() -> None:
+    data = (BUILT / "minimal.bpf.o").read_bytes().ljust(300_000, b"\0")
+    first = open_object(data, name="large")
+    assert open_object(data, name="large") is not first
