@@ -81,13 +81,25 @@ def open_object(
     return spec
 
 
-def plan_object(spec: ObjectSpec, target: Target, *, pin_root: str = DEFAULT_PIN_ROOT) -> LoadPlan:
-    """Prepare `spec` for `target`: stages `core` to `plan`. Programs with autoload off are left out."""
+def plan_object(
+    spec: ObjectSpec,
+    target: Target,
+    *,
+    pin_root: str = DEFAULT_PIN_ROOT,
+    see: Callable[[str, Any], object] | None = None,
+) -> LoadPlan:
+    """Prepare `spec` for `target`: stages `core` to `plan`. Programs with autoload off are left out.
+
+    `see` is shown what the stages between made, by their names.
+    """
     programs = programs_to_load(spec)
     adapted = adapt(spec, programs, target)
     linked = _link(spec, adapted, programs)
     resolved = resolve_externs(spec, linked, target)
     types = _sanitize(spec, target)
+    if see is not None:
+        for stage, value in (("core", adapted), ("externs", resolved), ("sanitize", types)):
+            see(stage, value)
     return build_plan(_with_kconfig(spec, resolved), target, resolved.programs, types, pin_root=pin_root)
 
 
