@@ -18,6 +18,7 @@ from purebpf.spec.model import (
     ExternCall,
     ExternValue,
     FunctionSpec,
+    JumpTable,
     MapAddress,
     MapOrigin,
     MapSpec,
@@ -85,6 +86,8 @@ def map_line(map_spec: MapSpec) -> str:
         parts.append(f"flags {map_spec.flags:#x}")
     if map_spec.origin is not MapOrigin.BTF:
         parts.append(f"from {map_spec.origin.name.lower()} section '{map_spec.section}'")
+    if not map_spec.autocreate:
+        parts.append("not created unless asked for")
     for index, item in map_spec.slots:
         parts.append(f"[{index}] = {item}")
     return f"map '{map_spec.name}': {', '.join(parts)}"
@@ -109,6 +112,8 @@ def reference_text(reference: Reference) -> str:
         case MapValue(map=name, offset=offset, symbol=symbol):
             variable = f" ({symbol})" if symbol and symbol != name else ""
             return f"value of map '{name}' at {offset:#x}{variable}"
+        case JumpTable(symbol=symbol, targets=targets):
+            return f"jump table '{symbol}' of {len(targets)} targets"
         case SubprogramCall(function=name):
             return f"call of subprogram '{name}'"
         case SubprogramAddress(function=name):
@@ -159,6 +164,8 @@ def linked_lines(programs: tuple[LinkedProgram, ...]) -> Iterator[str]:
         for slot in program.slots:
             offset = f", value at {slot.offset:#x}" if slot.offset is not None else ""
             yield f"  {slot.insn:5} takes the fd of map '{slot.map}'{offset}"
+        for table in program.tables:
+            yield f"        jump table '{table.map}': {', '.join(str(target) for target in table.targets)}"
 
 
 def extern_lines(resolved: ResolvedExterns) -> Iterator[str]:

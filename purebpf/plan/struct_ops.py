@@ -14,7 +14,7 @@ What stands in the value is not handed to the kernel by a load: that would regis
 the programs and keeps the value for whoever attaches the map.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -194,8 +194,7 @@ class _Matching:
     def _unknown(self, name: str, kernel: Btf, known: bool) -> PlanError | NotSupported:
         from purebpf.near import did_you_mean
 
-        names = [kernel.name_of(found) for found in kernel.ids_of(Kind.STRUCT)]
-        offered = [found.removeprefix(_VALUE_PREFIX) for found in names if found.startswith(_VALUE_PREFIX)]
+        offered = list(_offered(kernel))
         if not offered:
             return NotSupported(
                 "struct_ops",
@@ -294,3 +293,14 @@ class _Matching:
     def _refused(self, reason: str, evidence: "list[str] | tuple[str, ...]" = (), remedy: str = "") -> PlanError:
         text = f"cannot prepare struct_ops map '{self._map.name}': {reason}"
         return PlanError(text, evidence=tuple(evidence), remedy=remedy)
+
+
+def _offered(kernel: Btf) -> Iterator[str]:
+    """The structs that a kernel takes as struct_ops; some of its own internals have names like their values'."""
+    for value_id in kernel.ids_of(Kind.STRUCT):
+        name = kernel.name_of(value_id)
+        if name.startswith(_VALUE_PREFIX):
+            value, bare = kernel[value_id], name.removeprefix(_VALUE_PREFIX)
+            assert isinstance(value, Struct)
+            if any(kernel.name_of(member.type) == bare for member in value.members):
+                yield bare

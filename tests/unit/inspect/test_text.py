@@ -16,6 +16,7 @@ from purebpf.relocate.values import Value
 from purebpf.spec import (
     ExternCall,
     ExternValue,
+    JumpTable,
     MapAddress,
     MapSpec,
     MapValue,
@@ -99,6 +100,7 @@ def test_an_error_is_told_in_its_own_words() -> None:
         (MapAddress(AT, "m"), "map 'm'"),
         (MapValue(AT, ".bss", 8, "v"), "value of map '.bss' at 0x8 (v)"),
         (MapValue(AT, ".bss", 8), "value of map '.bss' at 0x8"),
+        (JumpTable(AT, "t", 0, 0, (AT, AT)), "jump table 't' of 2 targets"),
         (SubprogramCall(AT, "f"), "call of subprogram 'f'"),
         (SubprogramAddress(AT, "f"), "address of subprogram 'f'"),
         (ExternValue(AT, "x"), "value of extern 'x'"),
@@ -114,6 +116,7 @@ def test_a_map_of_no_name_and_slots() -> None:
     spec = MapSpec("m", 99, 4, 4, 2, flags=1, slots=((1, "a"),))
     assert map_line(spec) == "map 'm': type 99, key 4, value 4, max_entries 2, flags 0x1, [1] = a"
     assert map_line(MapSpec("m", MapType.HASH, 4, 8, 1)) == "map 'm': hash, key 4, value 8, max_entries 1"
+    assert map_line(MapSpec("m", MapType.HASH, 4, 8, 1, autocreate=False)).endswith(", not created unless asked for")
 
 
 def test_sanitizing_tells_which_types_were_replaced() -> None:
