@@ -29,7 +29,7 @@ int addresses(void *ctx)
 }
 
 /* Needs a kernel that knows where its variables are: CONFIG_KALLSYMS_ALL. */
-SEC("raw_tp")
+SEC("?raw_tp")
 int queues(void *ctx)
 {
 	struct rq *queue;

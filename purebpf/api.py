@@ -19,9 +19,15 @@ from purebpf.plan.target import Target
 from purebpf.spec.model import ObjectSpec
 
 if TYPE_CHECKING:
+    from os import PathLike
+
     from purebpf.live.kernel import Kernel
     from purebpf.live.links import Links
     from purebpf.plan.stages import FileRead, Source
+
+    Path = str | PathLike[str]
+    BtfFiles = Path | Iterable[Path]
+    Kconfig = str | Mapping[str, object]
 
 
 class Attached(NamedTuple):
@@ -59,31 +65,59 @@ def open(source: "Source", *, name: str | None = None) -> ObjectSpec:  # noqa: A
     return spec
 
 
-def plan(spec: "ObjectSpec | Source", target: Target | None = None) -> LoadPlan:
+def plan(
+    spec: "ObjectSpec | Source",
+    target: Target | None = None,
+    *,
+    btf: "BtfFiles | None" = None,
+    kconfig: "Kconfig | None" = None,
+) -> LoadPlan:
     """Everything that loading `spec` would ask of the kernel, in order; nothing is loaded.
 
     `target` is the kernel to plan for, by default the running one, which may be probed for features. Raises
     `PlanError`.
+
+    `btf` replaces the kernel's types for CO-RE, for kernels without CONFIG_DEBUG_INFO_BTF: a file (raw BTF or a
+    vmlinux), a folder with files named after the kernel's release, or several of these, of which the first that is
+    there counts. Ids that a program names (kernel functions, attach targets) still come from the kernel itself.
+    `kconfig` sets values of the kernel's configuration: text of a .config, or a mapping of names to values.
     """
     if not isinstance(spec, ObjectSpec):
         spec = open(spec)
+    target = _target(target, btf, kconfig)
+    log = logger_of(spec)
+    if not log.isEnabledFor(logging.DEBUG):
+        return plan_object(spec, target)
+    from purebpf.inspect import plan_lines, stage_lines
+    from purebpf.plan.stages import StageResult
+
+    def tell(stage: str, value: object) -> None:
+        for line in stage_lines(StageResult(stage, value, 0.0), spec):
+            log.debug("%s: %s", stage, line)
+
+    made = plan_object(spec, target, see=tell)
+    for line in plan_lines(made):
+        log.debug("%s", line)
+    return made
+
+
+def _target(target: Target | None, btf: "BtfFiles | None", kconfig: "Kconfig | None") -> Target:
     if target is None:
         from purebpf.host.target import running_target
 
         target = running_target()
-    made = plan_object(spec, target)
-    log = logger_of(spec)
-    if log.isEnabledFor(logging.DEBUG):
-        from purebpf.inspect import plan_lines
+    if btf is not None:
+        from purebpf.host.btf_files import find_btf
 
-        for line in plan_lines(made):
-            log.debug("%s", line)
-    return made
+        target = target.with_core_btf(find_btf(btf, target.release))
+    return target if kconfig is None else target.with_kconfig(kconfig)
 
 
 def load(
     spec: "ObjectSpec | LoadPlan | Source",
     *,
+    btf: "BtfFiles | None" = None,
+    kconfig: "Kconfig | None" = None,
     kernel: "Kernel | None" = None,
     log_level: int = 0,
     log_size: int = 0,
@@ -92,13 +126,18 @@ def load(
 
     Takes a spec, a plan made by `plan`, or whatever `open` takes. The caller closes the result (it is a context
     manager). `kernel` is for those who record or fake one. Raises `KernelError`, `VerifierError` when a program
-    is rejected, `NotPermitted` with what stands in the way.
+    is rejected, `NotPermitted` with what stands in the way. `btf` and `kconfig` are as for `plan`.
 
     `log_level` asks the verifier for its log even of programs that it takes, as `obj.programs[name].log`: 1 the
     states, 2 every instruction, 4 the statistics, or sums of these. `log_size` is the buffer to begin with; a log that
     does not fit is asked for again.
     """
-    made = spec if isinstance(spec, LoadPlan) else plan(spec)
+    if isinstance(spec, LoadPlan):
+        if btf is not None or kconfig is not None:
+            raise TypeError("a plan was made with its types and values: give btf and kconfig to plan()")
+        made = spec
+    else:
+        made = plan(spec, btf=btf, kconfig=kconfig)
     behind = kernel if kernel is not None else RunningKernel()
     loaded = execute(made, behind, log=logger_of(made.spec), log_level=log_level, log_size=log_size)
     return BpfObject(made, loaded)
@@ -111,20 +150,23 @@ def attached(
     programs: Iterable[str] | None = None,
     values: Mapping[str, Any] | None = None,
     before_attach: Callable[[BpfObject], object] | None = None,
+    btf: "BtfFiles | None" = None,
+    kconfig: "Kconfig | None" = None,
     **options: Any,
 ) -> Iterator[Attached]:
     """Open, load and attach an object for as long as the `with` block lasts.
 
     `programs` are the only ones to load (default: as the file says), `values` initial values of global
     variables, `before_attach` is called with the loaded object before anything is attached (fill maps there);
-    `options` go to every attach call. Gives the object and its links; all is detached and closed at the end.
+    `btf` and `kconfig` are as for `plan`, `options` go to every attach call. Gives the object and its links; all is
+    detached and closed at the end.
     """
     spec = source if isinstance(source, ObjectSpec) else open(source)
     if programs is not None:
         spec = spec.with_programs(*programs)
     if values:
         spec = spec.with_values(**values)
-    with load(spec) as loaded:
+    with load(spec, btf=btf, kconfig=kconfig) as loaded:
         if before_attach is not None:
             before_attach(loaded)
         yield Attached(loaded, loaded.attach(**options))

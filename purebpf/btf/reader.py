@@ -124,10 +124,12 @@ class Btf:
         base: "Btf | None" = None,
         name: str = "",
         scan: Scan | None = None,
+        whole_names: bool = False,
     ) -> "Btf":
         """The BTF in `data`, in either byte order; `base` is what a split BTF continues.
 
-        `name` is for error messages; `scan` replaces the pure-Python walk over the records.
+        `name` is for error messages; `scan` replaces the pure-Python walk over the records. `whole_names` asserts that
+        no name is the tail of another string, as in every BTF that pahole wrote: the first `find` need not look.
         """
         raw = data if type(data) is bytes else bytes(data)
         header = _read_header(raw, base is not None, name)
@@ -140,7 +142,10 @@ class Btf:
         if end != len(types) // 4:
             _refuse_record(raw, header, sizes, end, name)
         words = offsets if isinstance(offsets, array) else array("I", bytes(offsets))
-        return cls(raw, header, words, None if names is None else bytes(names), base, name)
+        parsed = cls(raw, header, words, None if names is None else bytes(names), base, name)
+        if whole_names:
+            parsed._tails = False
+        return parsed
 
     def __len__(self) -> int:
         """One past the last id."""

@@ -204,8 +204,8 @@ _Access = TypeVar("_Access", bound=_AtInstruction)
 
 
 def poisoned_access(verdict: Verdict, accesses: Iterable[_Access]) -> _Access | None:
-    """The one of a program's poisoned accesses at which the verifier stopped; None if it was something else."""
-    if verdict.poison is None or verdict.poison.kind != "core":
+    """The one of a program's poisoned instructions at which the verifier stopped; None if it was something else."""
+    if verdict.poison is None or verdict.poison.kind == "map":
         return None
     return next((access for access in accesses if access.insn == verdict.insn), None)
 

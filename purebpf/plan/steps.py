@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from purebpf.frozen import frozen
 from purebpf.plan.attach_target import NOWHERE, AttachPoint, TargetProgram
-from purebpf.relocate.model import BtfSlot, MapSlot, PlacedFunction, PoisonedAccess
+from purebpf.relocate.model import BtfSlot, MapSlot, PlacedFunction, PoisonedAccess, PoisonedCall
 from purebpf.spec.model import ObjectSpec
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, TypeId
@@ -153,7 +153,7 @@ class LoadProgram:
     fd_array: tuple[str, ...] = ()
     attach: AttachPoint = NOWHERE
     log_level: int = 0
-    poisoned: tuple[PoisonedAccess, ...] = ()
+    poisoned: tuple[PoisonedAccess | PoisonedCall, ...] = ()
 
     def __str__(self) -> str:
         parts = [str(self.type)]

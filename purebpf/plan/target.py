@@ -247,11 +247,8 @@ class Target:
 
         data, label = contents(source)
         read_btf = cache(lambda: read_btf_file(data, name=label))
-        if not isinstance(modules, Mapping):
-            modules = {_module_name(path): path for path in modules}
-        given = tuple(
-            ModuleTypes(module, cache(partial(_read_module, file, read_btf))) for module, file in modules.items()
-        )
+        named = modules.items() if isinstance(modules, Mapping) else ((_module_name(path), path) for path in modules)
+        given = tuple(ModuleTypes(module, cache(partial(_read_module, file, read_btf))) for module, file in named)
         made = cls(
             name=name if name is not None else release or label,
             release=release,

@@ -14,6 +14,7 @@ so that the code is libbpf's.
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_infos, resolve
@@ -25,7 +26,7 @@ from purebpf.near import did_you_mean
 from purebpf.relocate.compat import essential_name, types_compatible
 from purebpf.relocate.kconfig import encode, encode_number
 from purebpf.relocate.kernel_facts import KernelFacts, Symbols
-from purebpf.relocate.model import BtfSlot, LinkedProgram, MapSlot
+from purebpf.relocate.model import BtfSlot, Failure, LinkedProgram, MapSlot, PoisonedCall
 from purebpf.spec.model import ExternCall, ExternKind, ExternSpec, ExternValue, ObjectSpec
 from purebpf.units import TypeId
 
@@ -224,18 +225,7 @@ class _Resolver:
             return found
         if extern.weak and is_function:
             return None
-        # Loaded here because only errors need it.
-        from purebpf.btf import type_name
-
-        where = f"module {found.module}" if found.module else "the kernel"
-        raise _Missing(
-            f"{where} has it with another type",
-            [
-                f"declared in the file as {_declaration(self.spec, extern)}",
-                f"in {where} it is {type_name(btf, found.id)}",
-            ],
-            "declare it as the kernel has it (bpftool btf dump file /sys/kernel/btf/vmlinux format c)",
-        )
+        raise self._another_type(extern, btf, found)
 
     def _look_up(self, name: str, kind: Kind) -> tuple[Btf, KernelType] | None:
         btf = self.kernel.btf
@@ -285,6 +275,31 @@ class _Resolver:
             "declare it __weak, and ask bpf_ksym_exists() before the call",
         )
 
+    def _why_absent(self, extern: ExternSpec) -> Failure:
+        """What to say if the verifier reaches a call of a weak function that is not there."""
+        name = essential_name(extern.name)
+        place = self._look_up(name, Kind.FUNC)
+        missing = self._no_such_type(extern, name) if place is None else self._another_type(extern, *place)
+        return Failure(
+            f"it calls the weak kernel function '{extern.name}', and {missing.reason}",
+            missing.evidence,
+            "ask bpf_ksym_exists() before the call",
+        )
+
+    def _another_type(self, extern: ExternSpec, btf: Btf, found: KernelType) -> _Missing:
+        # Loaded here because only errors need it.
+        from purebpf.btf import type_name
+
+        where = f"module {found.module}" if found.module else "the kernel"
+        return _Missing(
+            f"{where} has it with another type",
+            [
+                f"declared in the file as {_declaration(self.spec, extern)}",
+                f"in {where} it is {type_name(btf, found.id)}",
+            ],
+            "declare it as the kernel has it (bpftool btf dump file /sys/kernel/btf/vmlinux format c)",
+        )
+
     def _reserve(self, module: str) -> None:
         if module not in self.fd_array:
             if len(self.fd_array) > _MOST_MODULES:
@@ -318,11 +333,14 @@ class _Resolver:
         slots = list(program.slots)
         btf_slots: list[BtfSlot] = []
         calls_modules = False
+        poisoned: list[PoisonedCall] = []
         for reference in program.externs:
             extern = self.spec.externs[reference.extern]
             found = self.found.get(extern.name)
             if isinstance(reference, ExternCall):
                 calls_modules |= self._fill_call(code, reference, extern, found, program.name)
+                if found is None:
+                    poisoned.append(PoisonedCall(reference.insn, extern.name, partial(self._why_absent, extern)))
             elif extern.kind is ExternKind.KCONFIG:
                 patch_ldimm64(code, reference.insn, BPF_PSEUDO_MAP_VALUE, 0, extern.offset, self.spec.byteorder)
                 slots.append(MapSlot(reference.insn, KCONFIG_MAP, extern.offset))
@@ -340,6 +358,7 @@ class _Resolver:
             program,
             code=bytes(code),
             slots=tuple(slots),
+            poisoned=(*program.poisoned, *poisoned),
             btf_slots=tuple(btf_slots),
             fd_array=tuple(self.fd_array) if calls_modules else (),
         )

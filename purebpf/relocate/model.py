@@ -5,7 +5,7 @@ will stand; the `MapSlot`s beside it say which map belongs where. So a program's
 and two plans for the same target are equal byte for byte.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import NamedTuple
 
@@ -88,6 +88,19 @@ class PoisonedAccess:
 
 
 @frozen
+class PoisonedCall:
+    """A call of a weak kernel function that is not there, at instruction `insn` of a program; `why` explains it."""
+
+    insn: InsnIndex
+    function: str
+    why: Callable[[], Failure] = field(repr=False, compare=False)
+
+    def failure(self) -> Failure:
+        """The reason, worked out when somebody asks: with the names that are near."""
+        return self.why()
+
+
+@frozen
 class AdaptedCode:
     """Result of the stage `core`: the functions whose accesses fit the target.
 
@@ -111,7 +124,7 @@ class LinkedProgram:
     functions: tuple[PlacedFunction, ...]
     slots: tuple[MapSlot, ...]
     externs: tuple[ExternValue | ExternCall, ...] = ()
-    poisoned: tuple[PoisonedAccess, ...] = ()
+    poisoned: tuple[PoisonedAccess | PoisonedCall, ...] = ()
     btf_slots: tuple[BtfSlot, ...] = ()
     fd_array: tuple[str, ...] = ()
     tables: tuple[PlacedTable, ...] = ()

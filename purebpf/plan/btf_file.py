@@ -1,0 +1,105 @@
+"""The types of a kernel from a file: raw BTF, or an ELF image (vmlinux, a .ko) with a section `.BTF`.
+
+Rules: of an ELF file, of either class, only the section headers are read and the one section, for a vmlinux with debug
+information has hundreds of megabytes. A module's types continue those of the kernel that it was built for, its base.
+A module built apart from its kernel brings a part of its base along (`.BTF.base`), which only a kernel can join to
+its own types: it is refused with the place to find them joined.
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from purebpf.btf import Btf
+from purebpf.errors import BtfError
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from purebpf.btf.kinds import Scan
+    from purebpf.units import ByteOrder
+
+    Source = str | PathLike[str] | bytes | bytearray | memoryview
+
+_ELF_MAGIC = b"\x7fELF"
+# Offsets in the header (shoff, shentsize), and of sh_offset in a section header, by class.
+_CLASSES = {1: (32, "I", 46, 40), 2: (40, "Q", 58, 64)}
+_MOST_SECTIONS = 1 << 20
+
+
+def read_btf_file(source: Source, *, base: Btf | None = None, name: str | None = None, scan: Scan | None = None) -> Btf:
+    """The types in `source`, a path or the bytes; `BtfError` if there are none or they are damaged."""
+    data, label = contents(source)
+    label = name if name is not None else label
+    if data[:4] == _ELF_MAGIC:
+        data = _section_of_elf(data, label, base)
+    return Btf.parse(data, base=base, name=label, scan=scan)
+
+
+def contents(source: Source) -> tuple[memoryview | bytes, str]:
+    """The bytes of `source` and what to call it."""
+    if isinstance(source, bytes | bytearray | memoryview):
+        return memoryview(source) if isinstance(source, bytearray) else source, "<bytes>"
+    with open(source, "rb") as file:
+        return file.read(), str(source)
+
+
+def byteorder_of(data: memoryview | bytes) -> ByteOrder:
+    """The byte order of raw BTF or of an ELF image; 'little' for what is neither."""
+    if data[:4] == _ELF_MAGIC:
+        return "big" if data[5:6] == b"\2" else "little"
+    return "big" if data[:2] == b"\xeb\x9f" else "little"
+
+
+def _section_of_elf(data: memoryview | bytes, name: str, base: Btf | None) -> bytes:
+    """The section `.BTF`."""
+    try:
+        found = dict(_sections(data, (".BTF", ".BTF.base")))
+    except (struct.error, IndexError, KeyError, OverflowError, ValueError):
+        raise BtfError("the file is damaged: its ELF section headers cannot be read", file=name) from None
+    if ".BTF" not in found:
+        raise BtfError(
+            "the ELF file has no section .BTF: for a kernel built with CONFIG_DEBUG_INFO_BTF give the uncompressed "
+            "vmlinux, not the boot image",
+            file=name,
+        )
+    if ".BTF.base" in found:
+        raise BtfError(
+            "the module was built apart from its kernel, which joins the types: load it, take those in /sys/kernel/btf",
+            file=name,
+        )
+    if base is None and name.endswith((".ko", ".ko.debug")):
+        raise BtfError("the types of a module continue the kernel's: give it with them, as one of modules=", file=name)
+    return found[".BTF"]
+
+
+def _sections(data: memoryview | bytes, wanted: tuple[str, ...]) -> list[tuple[str, bytes]]:
+    """(name, contents) of the sections `wanted`."""
+    shoff_at, word, counts_at, entry_size = _CLASSES[data[4]]
+    order = "<" if data[5] == 1 else ">"
+    (start,) = struct.unpack_from(order + word, data, shoff_at)
+    size, count, names_index = struct.unpack_from(order + "HHH", data, counts_at)
+    if size < entry_size:
+        raise ValueError
+    header = struct.Struct(f"{order}II{word}{word}{word}{word}II")
+    if start and not count:
+        # More sections than 16 bits can say: the first header's size tells.
+        count = header.unpack_from(data, start)[5]
+    if count > _MOST_SECTIONS:
+        raise ValueError
+    headers = [header.unpack_from(data, start + index * size) for index in range(count)]
+    if names_index == 0xFFFF and headers:
+        names_index = headers[0][6]
+    if names_index >= len(headers):
+        return []
+    names_at, names_size = headers[names_index][4:6]
+    names = bytes(data[names_at : names_at + names_size])
+    found = []
+    for name_at, _, _, _, offset, length, *_ in headers:
+        for name in wanted:
+            if names.startswith(name.encode() + b"\0", name_at):
+                if offset + length > len(data):
+                    raise ValueError
+                found.append((name, bytes(data[offset : offset + length])))
+    return found
