@@ -47,7 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
     command: Command = getattr(import_module(f"purebpf.cli.{parsed.command}"), parsed.command)
     try:
-        return command(parsed)
+        code = command(parsed)
+        # Here, where a reader that is gone is expected, and not when the interpreter ends.
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     except BrokenPipeError:
@@ -87,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_stages(commands)
     _add_link(commands)
+    _add_btf(commands)
     return parser
 
 
@@ -136,6 +140,21 @@ def _add_link(commands: "_Commands") -> None:
     parser = _add(commands, "link", "make one object file of several")
     add_output_options(parser)
     parser.add_argument("files", nargs="+", metavar="FILE", help="compiled BPF objects, with type information (-g)")
+
+
+def _add_btf(commands: "_Commands") -> None:
+    from purebpf.cli.output import add_output_options
+
+    parser = _add(commands, "btf", "show types: of a kernel, an object or a BTF file")
+    forms = parser.add_subparsers(title="forms", dest="form", metavar="FORM", required=True, parser_class=_Parser)
+    as_c = forms.add_parser("c", help="as a C header (vmlinux.h)", description="Print types as a C header.")
+    as_json = forms.add_parser("json", help="types with sizes and offsets", description="Print types as JSON.")
+    for form in (as_c, as_json):
+        form.add_argument("file", metavar="FILE", help="a file with BTF, or 'running' for the running kernel")
+        form.add_argument("--base", metavar="FILE", help="what the BTF of a kernel module continues")
+    as_c.add_argument("--type", action="append", metavar="NAME", help="only this type and what it needs (repeatable)")
+    add_output_options(as_c, required=False)
+    as_json.add_argument("name", nargs="+", metavar="NAME", help="a type: task_struct, 'struct task_struct', vfs_read")
 
 
 def _seconds(text: str) -> float:

@@ -31,7 +31,16 @@ _TYPEDEF, _FWD, _INT, _FLOAT = Kind.TYPEDEF.value, Kind.FWD.value, Kind.INT.valu
 _TAGGED = frozenset({Kind.STRUCT.value, Kind.UNION.value, Kind.ENUM.value, Kind.ENUM64.value})
 _ENUMS = frozenset({Kind.ENUM.value, Kind.ENUM64.value})
 _SHOWN = _TAGGED | {_TYPEDEF, _FWD}
-_NOT_HOLDING = frozenset({Kind.FUNC.value, Kind.DECL_TAG.value})
+_KINDS_BY_TAG: dict[str, frozenset[int]] = {
+    "struct": frozenset({Kind.STRUCT}),
+    "union": frozenset({Kind.UNION}),
+    "enum": frozenset(_ENUMS),
+    "typedef": frozenset({_TYPEDEF}),
+}
+_REFERRING = frozenset(
+    kind.value for kind in (Kind.PTR, Kind.TYPEDEF, Kind.CONST, Kind.VOLATILE, Kind.RESTRICT, Kind.TYPE_TAG, Kind.VAR)
+)
+_HOLDING = frozenset(kind.value for kind in (Kind.STRUCT, Kind.UNION, Kind.ARRAY, Kind.FUNC_PROTO))
 
 
 def header(
@@ -44,7 +53,6 @@ def header(
     """
     table = Table(btf)
     printer = _Header(table)
-    printer.add_foreign_bases()
     if types is None:
         printer.add_all()
     else:
@@ -55,31 +63,28 @@ def header(
     return "".join([top, *printer.parts, closing, f"#endif /* {guard} */\n"])
 
 
-def ids_named(btf: Btf, names: Collection[str]) -> list[int]:
-    """The ids of every type of those names that a header can show; 'struct x', 'union x', 'enum x' for only those.
+def ids_named(btf: Btf, names: Collection[str], *, everything: bool = False) -> list[int]:
+    """The ids of every type of those names that a header can show; 'struct x' for that of a struct only.
 
-    ValueError for a name that no type has.
+    `everything` takes types of all kinds: functions, variables, integers. ValueError for a name that no type has.
     """
-    found: list[int] = []
-    for name in names:
-        word, _, rest = name.rpartition(" ")
-        kinds = {"struct": ("STRUCT",), "union": ("UNION",), "enum": ("ENUM", "ENUM64"), "typedef": ("TYPEDEF",)}
-        if word and word not in kinds:
-            raise ValueError(f"'{name}' is no name of a type: write NAME, or struct, union, enum or typedef and NAME")
-        wanted = {Kind[each] for each in kinds[word]} if word else {Kind(each) for each in _SHOWN - {_FWD}}
-        ids = [each for each in btf.find(rest) if btf.kind(each) in wanted]
-        if not ids:
-            raise ValueError(_unknown_name(btf, name, rest, wanted))
-        found += ids
-    return found
+    return [each for name in names for each in _ids_named(btf, name, everything)]
 
 
-def _unknown_name(btf: Btf, name: str, rest: str, wanted: Collection[Kind | int]) -> str:
+def _ids_named(btf: Btf, name: str, everything: bool) -> list[int]:
+    # Only a tag stands before a name: 'unsigned int' is the name of an integer.
+    word, _, rest = name.partition(" ")
+    kinds = _KINDS_BY_TAG.get(word)
+    if kinds is None:
+        kinds, rest = frozenset(Kind) if everything else _SHOWN - {_FWD}, name
+    ids: list[int] = [each for each in btf.find(rest) if btf.kind(each) in kinds] if rest else []
+    if ids:
+        return ids
     from purebpf.near import near_names
 
-    names = {btf.name_of(each) for each in range(1, btf.end_id) if btf.kind(each) in wanted}
-    near = near_names(rest, names)
-    return f"there is no type '{name}' in {btf.name or 'this BTF'}" + (f"; near it: {', '.join(near)}" if near else "")
+    near = near_names(rest, (btf.name_of(each) for each in range(1, btf.end_id) if btf.kind(each) in kinds))
+    alike = f"; alike: {', '.join(near)}" if near else ""
+    raise ValueError(f"there is no type '{name}' in {btf.name or 'this BTF'}{alike}")
 
 
 class _Header:
@@ -112,27 +117,24 @@ class _Header:
                 elif kind in _ENUMS and type_id not in held:
                     self._define(type_id)
 
-    def add_foreign_bases(self) -> None:
-        """Define the integer and floating-point types that C does not have."""
-        table, text = self.table, self.text
-        for type_id, kind in enumerate(table.kinds):
-            if kind in (_INT, _FLOAT) and text.is_foreign(type_id):
-                self.parts.append(text.spend(f"typedef {text.stand_in(type_id)} {text.base(type_id)};\n\n"))
-
     def _held_enums(self) -> set[int]:
         """The anonymous enums that some other type holds: those are printed in place."""
-        table, held = self.table, set[int]()
-        enums = {
-            each for each, kind in enumerate(table.kinds) if kind in _ENUMS and not table.words[table.places[each]]
-        }
-        words = table.words
-        for kind, place in zip(table.kinds, table.places, strict=True):
-            if kind in _NOT_HOLDING:
-                continue
-            for slot in id_slots(words[place + 1], place):
-                if words[slot] in enums:
-                    held.add(words[slot])
-        return held
+        table = self.table
+        words, places = table.words, table.places
+        enums = {each for each, kind in enumerate(table.kinds) if kind in _ENUMS and not words[places[each]]}
+        held = set[int]()
+        for kind, place in zip(table.kinds, places, strict=True):
+            if kind in _REFERRING:
+                if words[place + 2] in enums:
+                    held.add(words[place + 2])
+            elif kind in _HOLDING:
+                slots = id_slots(words[place + 1], place)
+                held.update(
+                    words[slots.start : slots.stop : slots.step]
+                    if isinstance(slots, range)
+                    else map(words.__getitem__, slots)
+                )
+        return held & enums
 
     def _declare(self, type_id: int) -> None:
         line = f"{self.text.tagged(type_id)};\n\n"
@@ -142,7 +144,11 @@ class _Header:
 
     def _define(self, type_id: int) -> None:
         table, text = self.table, self.text
-        if table.kinds[type_id] == _TYPEDEF:
+        kind = table.kinds[type_id]
+        if kind in (_INT, _FLOAT):
+            if text.is_foreign(type_id):
+                self.parts.append(text.spend(f"typedef {text.stand_in(type_id)} {text.base(type_id)};\n\n"))
+        elif kind == _TYPEDEF:
             declared = text.declare(table.target(type_id), text.name(type_id))
             self.parts.append(text.spend(f"typedef {declared};\n\n"))
         else:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from purebpf.btf.types import Kind
 from purebpf.gen.table import Table
 
-_PTR, _ARRAY, _STRUCT, _UNION, _ENUM = 2, 3, 4, 5, 6
-_FWD, _TYPEDEF, _FUNC_PROTO, _ENUM64 = 7, 8, 13, 19
+_INT, _PTR, _ARRAY, _STRUCT, _UNION, _ENUM = 1, 2, 3, 4, 5, 6
+_FWD, _TYPEDEF, _FUNC_PROTO, _FLOAT, _ENUM64 = 7, 8, 13, 16, 19
 _MODIFIERS = frozenset({Kind.VOLATILE.value, Kind.CONST.value, Kind.RESTRICT.value, Kind.TYPE_TAG.value})
 
 _COMPLETE, _NAMED, _PRINT, _PRINT_NAME, _CLOSE = range(5)
@@ -22,7 +22,7 @@ _NEW, _OPEN, _DONE = range(3)
 
 
 class Order:
-    """Calls `declare` for each struct and union that needs it and `define` for each type with a name, once each."""
+    """Calls `declare` for structs and unions that need it, `define` for numbers and types with names; once each."""
 
     def __init__(self, table: Table, declare: Callable[[int], None], define: Callable[[int], None]) -> None:
         self._table = table
@@ -107,6 +107,8 @@ class Order:
                 self._define(type_id)
         elif kind == _FWD:
             self._declare(type_id)
+        elif kind in (_INT, _FLOAT):
+            self._define(type_id)
         elif kind == _TYPEDEF:
             self._todo.append((_PRINT_NAME, type_id))
             self._need_name(type_id, table.target(type_id))

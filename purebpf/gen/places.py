@@ -4,8 +4,6 @@ Rules as in `purebpf.btf.layout`: alignment is not in the file but follows from 
 member where its type's alignment forbids it, or of a size that is no multiple of its alignment, was packed.
 """
 
-from collections.abc import Sequence
-
 from purebpf.btf.types import Kind
 from purebpf.gen.table import Table
 
@@ -26,8 +24,11 @@ _MAX_SIZE = 0xFFFFFFFF
 MAX_DEPTH = 200
 """Of one declaration: aliases, arrays and anonymous types in one another. The kernel's deepest has 12."""
 
-Place = tuple[int, int, int]
-"""Bit, width of a bitfield or 0, size in bytes of the member's type."""
+Measure = tuple[int, int, int, int]
+"""Size and alignment in bytes; bits to skip and bits to take of an integer that is a bitfield of the old encoding."""
+
+Place = tuple[int, int, int, int]
+"""Of a member: its bit, its width if it is a bitfield, else 0; size and alignment of its type in bytes."""
 
 
 class Places:
@@ -35,11 +36,12 @@ class Places:
 
     def __init__(self, table: Table) -> None:
         self._table = table
-        self._known: dict[int, tuple[int, int]] = {}
+        self._measures: dict[int, Measure] = {}
+        self._members: dict[int, list[Place]] = {}
 
-    def size_and_alignment(self, type_id: int, depth: int = 0) -> tuple[int, int]:
-        """Of a type that can be a member; (0, 1) for one without a size, which C does not accept as a member."""
-        known = self._known.get(type_id)
+    def measure(self, type_id: int, depth: int = 0) -> Measure:
+        """Of a type that can be a member; size 0 of one without a size, which C does not accept as a member."""
+        known = self._measures.get(type_id)
         if known is not None:
             return known
         table = self._table
@@ -47,80 +49,73 @@ class Places:
             raise table.fault(type_id, "is nested too deeply or contains itself")
         kind = table.kinds[type_id]
         if kind in _ALIASES:
-            found = self.size_and_alignment(table.target(type_id), depth + 1)
+            found = self.measure(table.target(type_id), depth + 1)
         elif kind == _PTR:
-            found = table.pointer_size, table.pointer_size
+            found = table.pointer_size, table.pointer_size, 0, 0
         elif kind == _ARRAY:
             element, count = table.element(type_id)
-            size, alignment = self.size_and_alignment(element, depth + 1)
+            size, alignment, _, _ = self.measure(element, depth + 1)
             if size * count > _MAX_SIZE:
                 raise table.fault(type_id, f"is an array of more than {_MAX_SIZE} bytes")
-            found = size * count, alignment
+            found = size * count, alignment, 0, 0
         elif kind in _SIZED:
-            found = self._scalar(table.third(type_id))
+            found = self._scalar(type_id, kind)
         elif kind in (_STRUCT, _UNION):
-            found = table.third(type_id), self._compound_alignment(type_id, depth)
+            found = table.third(type_id), self._compound_alignment(type_id, depth), 0, 0
         else:
-            found = 0, 1
-        self._known[type_id] = found
+            found = 0, 1, 0, 0
+        self._measures[type_id] = found
         return found
 
-    def _scalar(self, size: int) -> tuple[int, int]:
+    def _scalar(self, type_id: int, kind: int) -> Measure:
+        table = self._table
+        size, word = table.third(type_id), table.pointer_size
         power = size & -size
-        word = self._table.pointer_size
-        return size, max(1, min(power, 2 * word) if power > 8 else min(power, word))
+        alignment = max(1, min(power, 2 * word) if power > 8 else min(power, word))
+        if kind != _INT:
+            return size, alignment, 0, 0
+        # Before Linux 5.0 a bitfield was a member of an integer type with fewer bits than its size has.
+        encoding = table.words[table.places[type_id] + 3]
+        bits, shift = encoding & 0xFF, encoding >> 16 & 0xFF
+        return (size, alignment, shift, bits) if shift or bits != 8 * size else (size, alignment, 0, 0)
 
     def _compound_alignment(self, type_id: int, depth: int) -> int:
-        size, alignment = self._table.third(type_id), 1
-        for type_of_member, (bit, width, _) in zip(*self._members(type_id, depth), strict=True):
-            unit, needed = self.size_and_alignment(type_of_member, depth + 1)
+        alignment = 1
+        for bit, width, unit, needed in self.members(type_id, depth):
             if needed > alignment:
                 alignment = needed
-            if width:
-                if not unit or bit // (8 * unit) != (bit + width - 1) // (8 * unit):
-                    return 1
-            elif bit % (8 * needed):
+            if bit % (8 * needed) if not width else _crosses(bit, width, unit):
                 return 1
-        return 1 if size % alignment else alignment
+        return 1 if self._table.third(type_id) % alignment else alignment
 
-    def _members(self, type_id: int, depth: int) -> tuple[Sequence[int], list[Place]]:
-        _, types, offsets = self._table.columns(type_id, 3)
-        self._table.checked(type_id, types)
-        return types, self.members(type_id, types, offsets, depth)
+    def members(self, type_id: int, depth: int = 0) -> list[Place]:
+        """Where each member lies, by what the struct's encoding says."""
+        places = self._members.get(type_id)
+        if places is None:
+            table, measures, measure = self._table, self._measures, self.measure
+            _, types, offsets = table.columns(type_id, 3)
+            measured = [measures.get(each) or measure(each, depth + 1) for each in table.checked(type_id, types)]
+            pairs = zip(offsets, measured, strict=True)
+            if table.flag(type_id):
+                places = [(at & 0xFFFFFF, at >> 24, size, alignment) for at, (size, alignment, _, _) in pairs]
+            else:
+                places = [(at + shift, bits, size, alignment) for at, (size, alignment, shift, bits) in pairs]
+            self._members[type_id] = places
+        return places
 
-    def members(self, type_id: int, types: Sequence[int], offsets: Sequence[int], depth: int = 0) -> list[Place]:
-        """Where each member lies."""
-        known, measured = self._known, self.size_and_alignment
-        sizes = [(known.get(each) or measured(each, depth + 1))[0] for each in types]
-        if self._table.flag(type_id):
-            return [(offset & 0xFFFFFF, offset >> 24, size) for offset, size in zip(offsets, sizes, strict=True)]
-        return [
-            (offset, 0, size) if kind != _INT and kind not in _ALIASES else self._old_bitfield(each, offset, size)
-            for offset, size, each, kind in zip(
-                offsets, sizes, types, map(self._table.kinds.__getitem__, types), strict=True
-            )
-        ]
-
-    def _old_bitfield(self, type_id: int, offset: int, size: int) -> Place:
-        """Before Linux 5.0 a bitfield was a member of an integer type with fewer bits than its size has."""
-        table, at = self._table, type_id
-        while table.kinds[at] in _ALIASES:
-            at = table.target(at)
-        if table.kinds[at] != _INT:
-            return offset, 0, size
-        word = table.words[table.places[at] + 3]
-        bits, shift = word & 0xFF, word >> 16 & 0xFF
-        return (offset + shift, bits, size) if shift or bits != 8 * size else (offset, 0, size)
-
-    def is_packed(self, type_id: int, types: Sequence[int], places: Sequence[Place]) -> bool:
+    def is_packed(self, type_id: int) -> bool:
         """Whether a struct or union could not lie as it does unless it was declared packed."""
-        measured = self.size_and_alignment
-        if measured(type_id)[1] > 1:
+        if self.measure(type_id)[1] > 1:
             return False
-        for each, (bit, width, size) in zip(types, places, strict=True):
-            if measured(each)[1] > 1 or (width and bit // (8 * size or 1) != (bit + width - 1) // (8 * size or 1)):
-                return True
-        return False
+        return any(
+            alignment > 1 or (width and _crosses(bit, width, size))
+            for bit, width, size, alignment in self.members(type_id)
+        )
+
+
+def _crosses(bit: int, width: int, size: int) -> bool:
+    """Whether a bitfield begins in one unit of its type and ends in the next."""
+    return not size or bit // (8 * size) != (bit + width - 1) // (8 * size)
 
 
 def padding(begin: int, end: int) -> list[str]:

@@ -5,11 +5,40 @@ Building the 126 000 types of a vmlinux takes 700 ms, and most of them no header
 
 from array import array
 from collections.abc import Sequence
+from itertools import accumulate
 
 from purebpf.btf.kinds import KIND_MASK, VLEN_MASK
 from purebpf.btf.reader import Btf
 from purebpf.btf.slots import refuse_unknown_kinds
 from purebpf.errors import BtfError
+from purebpf.gen.names import identifier
+
+
+class _Texts(dict[int, str]):
+    """The strings by their offsets, split in one go: a kernel's header wants most of them."""
+
+    def __init__(self, btf: Btf, strings: bytes) -> None:
+        parts = strings.split(b"\0")
+        offsets = accumulate(map((1).__add__, map(len, parts)), initial=0)
+        super().__init__(zip(offsets, [part.decode("utf-8", "surrogateescape") for part in parts], strict=False))
+        self._btf = btf
+
+    def __missing__(self, offset: int) -> str:
+        # The tail of another string, or a mistake.
+        text = self[offset] = self._btf.string(offset)
+        return text
+
+
+class _Identifiers(dict[int, str]):
+    """The same strings as C accepts them for members and parameters."""
+
+    def __init__(self, texts: _Texts) -> None:
+        super().__init__()
+        self._texts = texts
+
+    def __missing__(self, offset: int) -> str:
+        name = self[offset] = identifier(self._texts[offset])
+        return name
 
 
 class Table:
@@ -35,21 +64,12 @@ class Table:
             strings.append(part.strings)
         words = self.words
         self.kinds = bytes([words[place + 1] >> 24 & KIND_MASK for place in self.places])
-        self._strings = b"".join(strings)
-        self._texts: dict[int, str] = {0: ""}
-
-    def text(self, offset: int) -> str:
-        """The string at an offset."""
-        found = self._texts.get(offset)
-        if found is None:
-            end = self._strings.find(b"\0", offset)
-            found = self.btf.string(offset) if end < 0 else self._strings[offset:end].decode("utf-8", "surrogateescape")
-            self._texts[offset] = found
-        return found
+        self.texts = _Texts(btf, b"".join(strings))
+        self.identifiers = _Identifiers(self.texts)
 
     def name(self, type_id: int) -> str:
         """The type's name."""
-        return self.text(self.words[self.places[type_id]])
+        return self.texts[self.words[self.places[type_id]]]
 
     def flag(self, type_id: int) -> bool:
         """The type's kind_flag."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from purebpf.btf.types import Kind
 from purebpf.errors import BtfError
-from purebpf.gen.names import NameSpace, identifier
+from purebpf.gen.names import NameSpace
 from purebpf.gen.places import MAX_DEPTH, Place, Places, padding
 from purebpf.gen.table import Table
 
@@ -21,6 +21,8 @@ MAX_TEXT = 64 << 20
 _VOID, _INT, _PTR, _ARRAY, _STRUCT, _UNION, _ENUM = range(7)
 _FWD, _TYPEDEF, _VOLATILE, _CONST, _RESTRICT = 7, 8, 9, 10, 11
 _FUNC_PROTO, _FLOAT, _TYPE_TAG, _ENUM64 = Kind.FUNC_PROTO.value, Kind.FLOAT.value, 18, 19
+_TAGGED = frozenset({_STRUCT, _UNION, _FWD})
+_NAMED = _TAGGED | {_ENUM, _ENUM64, _TYPEDEF}
 _QUALIFIERS = {_VOLATILE: "volatile", _CONST: "const", _RESTRICT: "restrict"}
 
 _BASE, _POINTER, _TIGHT, _FUNCTION = 0, 1, 2, 4
@@ -62,7 +64,9 @@ class Text:
 
     def _is_a_name(self, name: str) -> bool:
         if self._all_names is None:
-            self._all_names = frozenset(map(self.table.name, range(self.table.end_id)))
+            table = self.table
+            shown = [each for each, kind in enumerate(table.kinds) if kind in _NAMED]
+            self._all_names = frozenset(map(table.name, shown))
         return name in self._all_names
 
     def spend(self, text: str) -> str:
@@ -85,14 +89,14 @@ class Text:
         """The type whose name a FWD stands for: the first definition of its name and kind, else the FWD itself."""
         if self._first_definitions is None:
             table = self.table
-            self._first_definitions = {}
-            for each, kind in enumerate(table.kinds):
-                if kind in (_STRUCT, _UNION):
-                    self._first_definitions.setdefault((table.name(each), kind), each)
-            for each, kind in enumerate(table.kinds):
+            tagged = [(table.name(each), kind, each) for each, kind in enumerate(table.kinds) if kind in _TAGGED]
+            found = self._first_definitions = {}
+            for name, kind, each in tagged:
+                if kind != _FWD:
+                    found.setdefault((name, kind), each)
+            for name, kind, each in tagged:
                 if kind == _FWD:
-                    union = _UNION if table.flag(each) else _STRUCT
-                    self._first_definitions.setdefault((table.name(each), union), each)
+                    found.setdefault((name, _UNION if table.flag(each) else _STRUCT), each)
         union = _UNION if self.table.flag(forward) else _STRUCT
         return self._first_definitions[self.table.name(forward), union]
 
@@ -174,8 +178,8 @@ class Text:
         self.table.checked(type_id, types)
         if not types:
             return "void"
-        text = self.table.text
-        listed = [self.declare(each, identifier(text(name))) for name, each in zip(names, types, strict=True)]
+        identifiers = self.table.identifiers
+        listed = [self.declare(each, identifiers[name]) for name, each in zip(names, types, strict=True)]
         if not types[-1]:
             listed[-1] = "..."
         return ", ".join(listed)
@@ -202,7 +206,7 @@ class Text:
                 return "float" if size == 4 else "double"
             if not size or size > 16:
                 raise table.fault(type_id, f"has a size of {size} bytes")
-            alignment = self.places.size_and_alignment(type_id)[1]
+            alignment = self.places.measure(type_id)[1]
             return f"struct {{ unsigned char bytes[{size}]; }} __attribute__((aligned({alignment})))"
         signed = table.words[table.places[type_id] + 3] >> 24 & 1
         return f"{'signed' if signed else 'unsigned'} {_WORDS[size]}" if name not in ("_Bool", "bool") else _WORDS[size]
@@ -236,7 +240,7 @@ class Text:
     def _enum_lines(self, type_id: int) -> tuple[list[str], str]:
         table = self.table
         wide, signed, size = table.kinds[type_id] == _ENUM64, table.flag(type_id), table.third(type_id)
-        unique, text = self.identifiers.unique, table.text
+        unique, texts = self.identifiers.unique, table.texts
         if wide:
             names, low, high = table.columns(type_id, 3)
             values = [upper << 32 | lower for lower, upper in zip(low, high, strict=True)]
@@ -248,44 +252,45 @@ class Text:
             values = [value - (value >> top << (top + 1)) for value in values]
         suffix = "" if not wide else "LL" if signed else "ULL"
         self._values_printed += len(values)
-        lines = [f"{unique(text(name))} = {value}{suffix}," for name, value in zip(names, values, strict=True)]
+        lines = [f"{unique(texts[name])} = {value}{suffix}," for name, value in zip(names, values, strict=True)]
         mode = _MODES.get(size) if not (wide and size == 8) else None
         return lines, f" __attribute__((mode({mode})))" if mode else ""
 
     def _struct_lines(self, type_id: int) -> tuple[list[str], str]:
         table = self.table
-        names, types, offsets = table.columns(type_id, 3)
-        table.checked(type_id, types)
-        measured, text, declaration = self.places.size_and_alignment, table.text, self.declaration
-        places = self.places.members(type_id, types, offsets)
-        packed = self.places.is_packed(type_id, types, places)
+        offsets, types, _ = table.columns(type_id, 3)
+        known, declaration, names = self._declarations, self.declaration, table.identifiers
+        packed = self.places.is_packed(type_id)
         lines: list[str] = []
         position, alignment = 0, 1
-        for name, each, (begin, width, size) in zip(names, types, places, strict=True):
-            unnamed = "" if name else self._unnamed(each)
-            if not name and not unnamed:
+        for offset, each, (begin, width, size, needed) in zip(
+            offsets, types, self.places.members(type_id), strict=True
+        ):
+            unnamed = "" if offset else self._unnamed(each)
+            if not offset and not unnamed:
                 continue
-            needed = 1 if packed else measured(each)[1]
-            if needed > alignment:
+            if packed:
+                needed = 1
+            elif needed > alignment:
                 alignment = needed
             unit = 8 * size
             if not width:
                 natural = position + -position % (8 * needed)
-            elif packed or not unit or position // unit == (position + width - 1) // unit:
-                natural = position
+                end = begin + unit
             else:
-                natural = position + -position % unit
+                fits = packed or not unit or position // unit == (position + width - 1) // unit
+                natural = position if fits else position + -position % unit
+                end = begin + width
             if natural != begin:
                 if begin < position:
-                    raise table.fault(type_id, f"has a member '{text(name)}' that overlaps the one before it")
+                    raise table.fault(type_id, f"has a member '{names[offset]}' that overlaps the one before it")
                 lines += padding(position, begin)
-            if name:
-                left, right, _ = declaration(each)
-                bits = f": {width};" if width else ";"
-                lines.append(f"{left}{identifier(text(name))}{right}{bits}")
+            if offset:
+                left, right, _ = known.get(each) or declaration(each)
+                lines.append(f"{left}{names[offset]}{right}: {width};" if width else f"{left}{names[offset]}{right};")
             else:
                 lines.append(unnamed)
-            position = begin + (width or unit)
+            position = end
         whole = 8 * table.third(type_id)
         if position + -position % (8 * alignment) != whole:
             if position > whole:
@@ -307,26 +312,25 @@ class Text:
 
     def _union_lines(self, type_id: int) -> tuple[list[str], str]:
         table = self.table
-        names, types, offsets = table.columns(type_id, 3)
-        table.checked(type_id, types)
-        places = self.places.members(type_id, types, offsets)
+        offsets, types, _ = table.columns(type_id, 3)
+        places = self.places.members(type_id)
         lines = []
-        for name, each, (bit, width, _) in zip(names, types, places, strict=True):
+        for offset, each, (bit, width, _, _) in zip(offsets, types, places, strict=True):
             if bit:
                 raise table.fault(type_id, "is a union with a member that does not lie at its beginning")
-            if name:
+            if offset:
                 bits = f": {width};" if width else ";"
-                lines.append(f"{self.declare(each, identifier(table.text(name)))}{bits}")
+                lines.append(f"{self.declare(each, table.identifiers[offset])}{bits}")
             elif unnamed := self._unnamed(each):
                 lines.append(unnamed)
-        return lines, self._union_attribute(type_id, types, places)
+        return lines, self._union_attribute(type_id, places)
 
-    def _union_attribute(self, type_id: int, types: Sequence[int], places: Sequence[Place]) -> str:
+    def _union_attribute(self, type_id: int, places: Sequence[Place]) -> str:
         """`packed` or `aligned(n)` where the union's size is not that of its largest member."""
-        if self.places.is_packed(type_id, types, places):
+        if self.places.is_packed(type_id):
             return " __attribute__((packed))"
-        size, natural = self.places.size_and_alignment(type_id)
-        largest = max((size for _, _, size in places), default=0)
+        size, natural, _, _ = self.places.measure(type_id)
+        largest = max((size for _, _, size, _ in places), default=0)
         alignment = natural
         while alignment < size and largest + -largest % alignment != size:
             alignment *= 2

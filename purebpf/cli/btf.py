@@ -1,0 +1,69 @@
+"""`purebpf btf c|json`: the types of an object, of a kernel, of a module or of a BTF file.
+
+Rules: nothing here needs a privilege. FILE is anything that holds BTF: raw, or an ELF file's .BTF section; the word
+`running` is the kernel's own. Types are named as in C ('task_struct', or 'struct task_struct' where a name is not
+enough).
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+from purebpf.btf import Btf, BtfError
+from purebpf.cli.output import STANDARD_OUTPUT, write_output
+
+RUNNING = "running"
+_KERNEL_FOLDER = "/sys/kernel/btf"
+_VMLINUX = f"{_KERNEL_FOLDER}/vmlinux"
+
+
+def btf(arguments: argparse.Namespace) -> int:
+    """Run the command."""
+    if arguments.form == "c":
+        return _c(arguments)
+    return _json(arguments)
+
+
+def _c(arguments: argparse.Namespace) -> int:
+    from purebpf.gen.header import header, ids_named
+
+    types = read_types(arguments.file, arguments.base)
+    wanted = ids_named(types, arguments.type) if arguments.type else None
+    text = header(types, wanted)
+    write_output(arguments.output, text.encode("utf-8", "surrogateescape"), force=arguments.force)
+    return 0
+
+
+def _json(arguments: argparse.Namespace) -> int:
+    from purebpf.gen.header import ids_named
+    from purebpf.gen.type_json import type_json
+
+    types = read_types(arguments.file, arguments.base)
+    shown = [type_json(types, each) for each in ids_named(types, arguments.name, everything=True)]
+    text = json.dumps({"file": arguments.file, "types": shown}, indent=2) + "\n"
+    write_output(STANDARD_OUTPUT, text.encode(), force=False)
+    return 0
+
+
+def read_types(file: str, base: str | None = None) -> Btf:
+    """The BTF that `file` holds, or of the running kernel; a kernel module's is read with the kernel's as its base."""
+    from purebpf.syscall.native import btf_scan
+
+    path = _VMLINUX if file == RUNNING else file
+    data = _section_of(path, Path(path).read_bytes())
+    if base is None and os.path.dirname(path) == _KERNEL_FOLDER and path != _VMLINUX:
+        base = _VMLINUX
+    parent = None if base is None else read_types(base)
+    return Btf.parse(data, base=parent, name=path, scan=btf_scan)
+
+
+def _section_of(path: str, data: bytes) -> bytes:
+    if not data.startswith(b"\x7fELF"):
+        return data
+    from purebpf.elf import read_elf
+
+    section = read_elf(data, name=path, machines=None).section(".BTF")
+    if section is None:
+        raise BtfError("the file has no types: compile it with -g, or run pahole -J on it", file=path, section=".BTF")
+    return bytes(section.data)
