@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: (MIT OR GPL-2.0-only)
-/* Every exec and exit with its lifetime; `min_duration_ns` leaves out execs and the short-lived. */
+/* Every exec and exit with its parent, and how and when it ended; `min_duration_ns` leaves out execs and the short-lived. */
 #include <linux/bpf.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+/* What is read of it; CO-RE finds it on each kernel. */
+struct task_struct {
+	int tgid;
+	int exit_code;
+	struct task_struct *real_parent;
+} __attribute__((preserve_access_index));
 
 struct event {
 	__u32 pid;
+	__u32 ppid;
+	__u32 exit_code;	/* of an exit: what it gave to exit(), 0 if a signal ended it */
 	bool exit_event;
 	__u64 duration_ns;
 	char comm[16];
@@ -34,6 +44,11 @@ struct {
 	__uint(max_entries, 256 * 1024);
 } rb SEC(".maps");
 
+static __u32 parent_of(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, real_parent, tgid);
+}
+
 SEC("tp/sched/sched_process_exec")
 int handle_exec(struct sched_process_exec *ctx)
 {
@@ -48,6 +63,8 @@ int handle_exec(struct sched_process_exec *ctx)
 	if (!event)
 		return 0;
 	event->pid = pid;
+	event->ppid = parent_of((void *)bpf_get_current_task());
+	event->exit_code = 0;
 	event->exit_event = false;
 	event->duration_ns = 0;
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
@@ -62,6 +79,7 @@ int handle_exit(void *ctx)
 {
 	__u64 id = bpf_get_current_pid_tgid(), duration = 0, *start;
 	__u32 pid = id >> 32;
+	struct task_struct *task;
 	struct event *event;
 
 	if (pid != (__u32)id)
@@ -78,6 +96,9 @@ int handle_exit(void *ctx)
 	if (!event)
 		return 0;
 	event->pid = pid;
+	task = (void *)bpf_get_current_task();
+	event->ppid = parent_of(task);
+	event->exit_code = BPF_CORE_READ(task, exit_code) >> 8 & 0xff;
 	event->exit_event = true;
 	event->duration_ns = duration;
 	event->filename[0] = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: (MIT OR GPL-2.0-only)
 /* Process starts and exits of one process' descendants, or of the whole system.
  *
- * Only what is the same on every kernel is read at a fixed place: the head of sched_process_exec. The layout of
+ * Only what is the same on every kernel is read at a fixed place: the head of sched_process_exec. CO-RE finds what is
+ * read of task_struct. The layout of
  * sched_process_fork is not (its two names are char[16] up to 6.12 and __data_loc in 6.18), so user space reads
  * tracefs' format file and sets `child_pid_offset` before the object is loaded.
  *
@@ -15,6 +16,7 @@
 #include <linux/bpf.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
 
 #define COMM_LENGTH 16
 #define FILENAME_LENGTH 128
@@ -30,6 +32,8 @@ struct event {
 	__u64 duration_ns;	/* of an exit: since the last exec, or the fork if there was none; 0 unknown */
 	enum event_type type;
 	__u32 pid;
+	__u32 ppid;
+	__u32 exit_code;	/* of an exit, as wait() gives it: exit()'s number << 8 | the signal that ended it */
 	char comm[COMM_LENGTH];
 	char filename[FILENAME_LENGTH];
 };
@@ -41,6 +45,12 @@ struct sched_process_exec {
 	__s32 pid;
 	__s32 old_pid;
 };
+
+struct task_struct {
+	int tgid;
+	int exit_code;
+	struct task_struct *real_parent;
+} __attribute__((preserve_access_index));
 
 const volatile bool trace_all = false;
 const volatile __u32 root_tgid = 0;
@@ -82,6 +92,7 @@ static bool is_root(__u32 tgid)
 static struct event *reserve(enum event_type type, __u32 pid, __u64 now)
 {
 	struct event *event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
+	struct task_struct *task = (void *)bpf_get_current_task();
 
 	if (!event) {
 		__sync_fetch_and_add(&lost, 1);
@@ -91,6 +102,8 @@ static struct event *reserve(enum event_type type, __u32 pid, __u64 now)
 	event->duration_ns = 0;
 	event->type = type;
 	event->pid = pid;
+	event->ppid = BPF_CORE_READ(task, real_parent, tgid);
+	event->exit_code = type == EVENT_EXIT ? BPF_CORE_READ(task, exit_code) : 0;
 	event->filename[0] = 0;
 	bpf_get_current_comm(event->comm, sizeof(event->comm));
 	return event;

@@ -9,6 +9,7 @@ import errno
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 import threading
@@ -44,7 +45,16 @@ COMMANDS = (
 _DEFAULT_SECONDS = 10.0
 # Between the last command's end and the end of the demo: its exit event is on the way.
 _GRACE_SECONDS = 0.2
-_ROW = "{time:>9}  {event:<5}  {pid:>7}  {name:<15}  {detail}"
+_ROW = "{time:>9}  {event:<5}  {pid:>7}  {ppid:>7}  {name:<15}  {code:>7}  {detail}"
+_HEADER = {
+    "time": "TIME",
+    "event": "EVENT",
+    "pid": "PID",
+    "ppid": "PPID",
+    "name": "NAME",
+    "code": "CODE",
+    "detail": "FILE OR DURATION",
+}
 
 
 def demo(arguments: argparse.Namespace) -> int:
@@ -196,19 +206,32 @@ class _Table(_Lines):
         self.count += 1
         if self._origin is None:
             self._origin = event.time_ns
-            self._row(_ROW.format(time="TIME", event="EVENT", pid="PID", name="NAME", detail="FILE OR DURATION"), BOLD)
+            self._row(_ROW.format(**_HEADER), BOLD)
         exited = event.type.name == "EVENT_EXIT"
         row = _ROW.format(
             time=f"{(event.time_ns - self._origin) / 1e9:.4f}",
             event="exit" if exited else "exec",
             pid=event.pid,
+            ppid=event.ppid,
             name=printable(event.comm),
+            code=_ended(event.exit_code) if exited else "",
             detail=_duration(event.duration_ns) if exited else printable(event.filename),
         )
         self._row(row.rstrip(), DIM if exited else "")
 
     def close(self, line: str) -> None:
         print(line, flush=True)
+
+
+def _ended(status: int) -> str:
+    """How a process ended: the number it gave to exit(), or the signal that ended it."""
+    number = status & 0x7F
+    if not number:
+        return str(status >> 8 & 0xFF)
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
 
 
 def _duration(nanoseconds: int) -> str:

@@ -54,15 +54,8 @@ def bootstrap() -> Callable[..., AbstractContextManager[Bootstrap]]:
             watchdog.start()
             try:
                 assert process.stdout is not None
-                assert process.stdout.readline().split() == [
-                    "TIME",
-                    "EVENT",
-                    "COMM",
-                    "PID",
-                    "FILENAME",
-                    "OR",
-                    "DURATION",
-                ]
+                header = "TIME EVENT COMM PID PPID FILENAME, OR CODE AND DURATION"
+                assert process.stdout.readline().split() == header.split()
                 yield Bootstrap(process)
                 process.send_signal(signal.SIGINT)
                 assert process.communicate(timeout=LIMIT)[1] == ""
@@ -135,11 +128,18 @@ def test_bootstrap_shows_start_and_end_of_a_process(
     with bootstrap() as example:
         pid = run_to_its_end("true")
         lines = example.lines_until("EXIT", pid)
-    assert [line.split()[1:4] for line in lines if line.split()[3] == str(pid)] == [
-        ["EXEC", "true", str(pid)],
-        ["EXIT", "true", str(pid)],
+    assert [line.split()[1:5] for line in lines if line.split()[3] == str(pid)] == [
+        ["EXEC", "true", str(pid), str(os.getpid())],
+        ["EXIT", "true", str(pid), str(os.getpid())],
     ]
-    assert re.search(r" \d+\.\d ms$", lines[-1])
+    assert re.search(r" \[0\] \(\d+\.\d ms\)$", lines[-1])
+
+
+def test_bootstrap_tells_the_exit_code(bootstrap: Callable[..., AbstractContextManager[Bootstrap]]) -> None:
+    with bootstrap() as example:
+        with subprocess.Popen(["sh", "-c", "exit 42"]) as process:
+            assert process.wait(LIMIT) == 42
+        assert " [42] (" in example.lines_until("EXIT", process.pid)[-1]
 
 
 def test_bootstrap_leaves_out_what_ran_for_less_than_the_minimum(

@@ -94,12 +94,15 @@ def test_the_demo_shows_every_command_and_descendant_and_closes_with_a_line() ->
     done = purebpf("demo")
     assert (done.returncode, done.stderr) == (0, "")
     header, *rows, closing = done.stdout.splitlines()
-    assert header.split() == ["TIME", "EVENT", "PID", "NAME", "FILE", "OR", "DURATION"]
+    assert header.split() == ["TIME", "EVENT", "PID", "PPID", "NAME", "CODE", "FILE", "OR", "DURATION"]
     started = [row.split() for row in rows if row.split()[1] == "exec"]
     ended = [row.split() for row in rows if row.split()[1] == "exit"]
-    names = sorted(row[3] for row in started)
+    names = sorted(row[4] for row in started)
     assert names == sorted(["true", "uname", "sh", "date", "ls", "wc", "sleep", "sh", "sleep"])
     assert sorted(row[2] for row in started) == sorted(row[2] for row in ended)
+    assert {row[5] for row in ended} == {"0"}
+    parents = {row[3] for row in started}
+    assert len(parents - {row[2] for row in started}) == 1, "the demo itself; the others are descendants' parents"
     assert closing.startswith(f"{len(rows)} events, 0 lost, loaded in ")
     assert closing.endswith(" ms")
 
@@ -139,7 +142,7 @@ def test_the_demo_of_the_whole_system_sees_a_process_that_is_not_its_own() -> No
             child.wait(LIMIT)
         for line in demo.stdout:
             words = line.split()
-            if words[1:4] == ["exit", str(pid), "true"]:
+            if words[1:5] == ["exit", str(pid), str(os.getpid()), "true"]:
                 seen = True
                 break
         demo.send_signal(signal.SIGINT)

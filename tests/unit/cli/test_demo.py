@@ -12,26 +12,29 @@ from purebpf.errors import NotPermitted
 from tests.conftest import BUILT
 
 
-def event(kind: str, *, time_ns: int = 0, duration_ns: int = 0, comm: str = "sh", filename: str = "") -> Any:
+def event(
+    kind: str, *, time_ns: int = 0, duration_ns: int = 0, exit_code: int = 0, comm: str = "sh", filename: str = ""
+) -> Any:
     spec = purebpf.open(BUILT / "execs.bpf.o")
     assert spec.btf is not None
     (type_id,) = spec.btf.find("event")
     codec = codec_for(spec.btf, type_id)
     number = {"EVENT_EXEC": 1, "EVENT_EXIT": 2}[kind]
-    members = {"time_ns": time_ns, "duration_ns": duration_ns, "type": number, "pid": 7}
+    members = {"time_ns": time_ns, "duration_ns": duration_ns, "type": number, "pid": 7, "ppid": 5}
+    members["exit_code"] = exit_code
     return codec.decode(codec.encode({**members, "comm": comm, "filename": filename}))
 
 
 def test_rows_stand_under_a_header_with_times_since_the_first(capsys: pytest.CaptureFixture[str]) -> None:
     table = demo._Table()
     table.add(event("EVENT_EXEC", time_ns=5_000_000_000, filename="/bin/sh"))
-    table.add(event("EVENT_EXIT", time_ns=5_250_000_000, duration_ns=1_500_000))
+    table.add(event("EVENT_EXIT", time_ns=5_250_000_000, duration_ns=1_500_000, exit_code=3 << 8))
     table.close("2 events, 0 lost, loaded in 3.0 ms")
     shown = capsys.readouterr()
     assert [line.split() for line in shown.out.splitlines()] == [
-        "TIME EVENT PID NAME FILE OR DURATION".split(),  # noqa: SIM905 (as it is read)
-        ["0.0000", "exec", "7", "sh", "/bin/sh"],
-        ["0.2500", "exit", "7", "sh", "1.5", "ms"],
+        "TIME EVENT PID PPID NAME CODE FILE OR DURATION".split(),  # noqa: SIM905 (as it is read)
+        ["0.0000", "exec", "7", "5", "sh", "/bin/sh"],
+        ["0.2500", "exit", "7", "5", "sh", "3", "1.5", "ms"],
         "2 events, 0 lost, loaded in 3.0 ms".split(),  # noqa: SIM905
     ]
     assert shown.err == ""
@@ -42,7 +45,8 @@ def test_json_lines_are_the_only_thing_on_standard_output(capsys: pytest.Capture
     lines.add(event("EVENT_EXEC", comm="\x1b[0m", filename="/bin/sh"))
     lines.close("1 event, 0 lost, loaded in 3.0 ms")
     shown = capsys.readouterr()
-    members = {"time_ns": 0, "duration_ns": 0, "type": "EVENT_EXEC", "pid": 7, "comm": "\x1b[0m", "filename": "/bin/sh"}
+    members = {"time_ns": 0, "duration_ns": 0, "type": "EVENT_EXEC", "pid": 7, "ppid": 5, "exit_code": 0}
+    members |= {"comm": "\x1b[0m", "filename": "/bin/sh"}
     assert json.loads(shown.out) == members
     assert shown.err == "1 event, 0 lost, loaded in 3.0 ms\n"
 
@@ -69,6 +73,14 @@ def test_control_characters_in_names_do_not_reach_the_terminal(capsys: pytest.Ca
 )
 def test_a_duration_has_a_unit_that_fits(nanoseconds: int, shown: str) -> None:
     assert demo._duration(nanoseconds) == shown
+
+
+@pytest.mark.parametrize(
+    ("status", "shown"),
+    [(0, "0"), (1 << 8, "1"), (255 << 8, "255"), (9, "SIGKILL"), (0x80 | 11, "SIGSEGV"), (40, "SIG40")],
+)
+def test_an_end_is_a_number_or_a_signal(status: int, shown: str) -> None:
+    assert demo._ended(status) == shown
 
 
 def test_everything_that_is_missing_is_named_not_only_the_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,14 +69,23 @@ def event() -> Any:
     assert spec.btf is not None
     (type_id,) = spec.btf.find("event")
     codec = codec_for(spec.btf, TypeId(type_id))
-    members = {"pid": 7, "exit_event": True, "duration_ns": 9, "comm": "\x1b[0m", "filename": "a b"}
+    members = {"pid": 7, "ppid": 5, "exit_code": 1, "exit_event": True, "duration_ns": 9, "comm": "\x1b[0m"}
+    members["filename"] = "a b"
     return codec.decode(codec.encode(members))
 
 
 def test_a_json_line_names_the_map_and_has_the_event_as_data() -> None:
     assert json.loads(run._as_json("rb", event())) == {
         "map": "rb",
-        "event": {"pid": 7, "exit_event": True, "duration_ns": 9, "comm": "\x1b[0m", "filename": "a b"},
+        "event": {
+            "pid": 7,
+            "ppid": 5,
+            "exit_code": 1,
+            "exit_event": True,
+            "duration_ns": 9,
+            "comm": "\x1b[0m",
+            "filename": "a b",
+        },
     }
 
 
@@ -88,7 +97,7 @@ def test_an_event_without_a_type_is_hexadecimal() -> None:
 @pytest.mark.parametrize(("alone", "prefix"), [(True, ""), (False, "rb: ")])
 def test_a_line_names_its_map_only_among_several(alone: bool, prefix: str) -> None:
     shown = run._as_text("rb", event(), alone=alone)
-    assert shown == f"{prefix}pid=7 exit_event=True duration_ns=9 comm=\\x1b[0m filename='a b'"
+    assert shown == f"{prefix}pid=7 ppid=5 exit_code=1 exit_event=True duration_ns=9 comm=\\x1b[0m filename='a b'"
 
 
 def test_a_line_of_the_trace_pipe_is_shown_whole_and_given_in_parts() -> None:
