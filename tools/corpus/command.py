@@ -16,11 +16,16 @@ from tools.corpus.differences import EXPLAINED, Explanation, explain
 from tools.corpus.libbpf import VERSIONS
 from tools.corpus.packages import Unobtainable
 from tools.corpus.record import HOST, Setting, of_libbpf, of_purebpf
+from tools.corpus.vm import recordings as in_vm
 from tools.dev.paths import cache_dir
 from tools.vm.kernels import SERIES
 
 _EXAMPLES = 3
 _WIDTH = 300
+
+
+Recordings = dict[Path, tuple[Recording, Recording]]
+"""Object -> libbpf's recording and purebpf's."""
 
 
 @dataclass(slots=True)
@@ -42,11 +47,12 @@ def main(arguments: list[str]) -> int:
     try:
         paths = [path for name in options.groups or objects.names() for path in _objects(name, options.only)]
         settings = [Setting(kernel) for kernel in options.kernel or (HOST, *SERIES)]
+        vms = options.vm if options.vm is not None else () if options.kernel else tuple(SERIES)
+        versions = options.libbpf or tuple(VERSIONS)
         if not options.kernel or HOST in options.kernel:
             settings.append(Setting(HOST, played=False))
-        outcomes = [
-            judge(paths, setting, version) for setting in settings for version in options.libbpf or tuple(VERSIONS)
-        ]
+        outcomes = [judge(paths, setting, version) for setting in settings for version in versions]
+        outcomes += [judge_in_vm(paths[:: options.every], series, versions[-1]) for series in vms]
     except Unobtainable as error:
         print(f"dev corpus: {error}", file=sys.stderr)
         return 2
@@ -60,28 +66,38 @@ def main(arguments: list[str]) -> int:
 def judge(paths: Sequence[Path], setting: Setting, version: str) -> Outcome:
     """Record both libraries on the objects and compare."""
     began = time.monotonic()
-    outcome = Outcome(setting, version, objects=len(paths))
     theirs = of_libbpf(version, paths, setting)
     with tempfile.TemporaryDirectory(dir=cache_dir("corpus")) as folder:
         mine = of_purebpf(paths, setting, Path(folder))
         recordings = {path: (read(theirs[path]), read(mine[path])) for path in paths}
         _look_closer(recordings, setting, version, Path(folder))
-        for path, (libbpf, purebpf) in recordings.items():
-            differences = compare(path, libbpf, purebpf)
-            outcome.alike += not differences
-            for difference in differences:
-                reason = explain(difference)
-                if reason is None:
-                    outcome.unexplained.append(difference)
-                else:
-                    outcome.explained.append((difference, reason))
-    outcome.seconds = time.monotonic() - began
+    return _outcome(setting, version, recordings, time.monotonic() - began)
+
+
+def judge_in_vm(paths: Sequence[Path], series: str, version: str) -> Outcome:
+    """The same inside Debian's kernel of a series."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(dir=cache_dir("corpus")) as folder:
+        found = in_vm(series, version, paths, Path(folder))
+        recordings = {path: (read(theirs), read(mine)) for path, (theirs, mine) in found.items()}
+    return _outcome(Setting(f"vm {series}", played=False), version, recordings, time.monotonic() - began)
+
+
+def _outcome(setting: Setting, version: str, recordings: Recordings, seconds: float) -> Outcome:
+    outcome = Outcome(setting, version, objects=len(recordings), seconds=seconds)
+    for path, (theirs, mine) in recordings.items():
+        differences = compare(path, theirs, mine)
+        outcome.alike += not differences
+        for difference in differences:
+            reason = explain(difference)
+            if reason is None:
+                outcome.unexplained.append(difference)
+            else:
+                outcome.explained.append((difference, reason))
     return outcome
 
 
-def _look_closer(
-    recordings: dict[Path, tuple[Recording, Recording]], setting: Setting, version: str, folder: Path
-) -> None:
+def _look_closer(recordings: Recordings, setting: Setting, version: str, folder: Path) -> None:
     """Where only one of the two loads the whole object, record each program alone as well."""
     unequal = [path for path, both in recordings.items() if not both[0].error and both[0].loads() != both[1].loads()]
     theirs = of_libbpf(version, unequal, setting, each=True)
@@ -94,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("groups", nargs="*", metavar="GROUP", help=f"default all: {' '.join(objects.names())}")
     parser.add_argument("--kernel", action="append", choices=(HOST, *SERIES), help="whose types, default all")
     parser.add_argument("--libbpf", action="append", choices=tuple(VERSIONS), help="default all")
+    parser.add_argument("--vm", action="append", choices=tuple(SERIES), help="kernels to load a sample on, default all")
+    parser.add_argument("--no-vm", dest="vm", action="store_const", const=[], help="no kernel in a VM")
+    parser.add_argument("--every", type=int, default=10, metavar="N", help="the sample for a VM: every Nth object")
     parser.add_argument("-k", dest="only", default="", metavar="TEXT", help="objects whose name has TEXT in it")
     return parser
 

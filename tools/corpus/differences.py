@@ -48,6 +48,34 @@ EXPLAINED: Final = (
         "libbpf dropped the legacy map section with 1.0; old objects need it",
         libbpf="legacy map definitions",
     ),
+    Explanation(
+        "accepted",
+        "libbpf resolves every extern of the file; purebpf those that a loaded program reaches",
+        libbpf=r"extern .*(not found in kernel or module BTFs|\(strong\): not resolved)",
+    ),
+    Explanation(
+        "opened",
+        "one of several files that are meant to be linked: purebpf shows it, and refuses to load what it lacks",
+        libbpf=r"failed to find BTF for extern|unrecognized extern section '\.maps'",
+        object="linked_|subskeleton_lib",
+    ),
+    Explanation(
+        "opened",
+        "Debian's bpftool links maps to a place where the types say none is: purebpf refuses to load it instead",
+        libbpf="map relo failed to find map",
+        object="^linked-6.1/linked_maps",
+    ),
+    Explanation(
+        "PROG_LOAD kernel_version",
+        "libbpf 1.1 does not know that Debian tells the last number of its version elsewhere; used before 5.0 only",
+        libbpf="^(393472|396288)$",
+    ),
+    Explanation(
+        "MAP_UPDATE value",
+        "LINUX_HAS_SYSCALL_WRAPPER: libbpf asks by a kprobe, which a kernel without them refuses; purebpf by symbols",
+        libbpf="^00$",
+        purebpf="^01$",
+    ),
 )
 """The whole table."""
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -40,15 +41,17 @@ def run(
     interactive: bool = False,
     output: IO[bytes] | None = None,
     timeout: float | None = None,
+    extra: Sequence[Path] = (),
 ) -> Outcome:
     """Boot `kernel` and run the shell text `command` in the checkout's copy, as root.
 
     Its output goes to `output`, or to this process's own. Files it leaves in /run/vm/out come back in the outcome.
+    `extra` are more cpio archives to unpack over the rest.
     """
     qemu = shutil.which("qemu-system-x86_64")
     if qemu is None:
         raise Unavailable("qemu-system-x86_64 is missing; apt-get install qemu-system-x86")
-    parts = [system_archive(), kernel_archive(kernel)]
+    parts = [system_archive(), kernel_archive(kernel), *extra]
     with tempfile.TemporaryDirectory(dir=cache_dir("vm")) as name:
         scratch = Path(name)
         with (scratch / "initrd").open("wb") as initrd:

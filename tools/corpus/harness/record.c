@@ -179,6 +179,15 @@ static size_t memory_of(const union bpf_attr *attr)
 	return attr->map_flags & BPF_F_MMAPABLE ? (size_t)attr->max_entries * 4096 : 0;
 }
 
+/* link_create.uprobe_multi.path, which the headers may not know yet. */
+static bool asks_for_root(const union bpf_attr *attr)
+{
+	__u64 path;
+
+	memcpy(&path, (const char *)attr + 16, sizeof(path));
+	return !path || !strcmp((const char *)path, "/");
+}
+
 static long play(int command, union bpf_attr *attr, unsigned int size)
 {
 	switch (command) {
@@ -186,7 +195,6 @@ static long play(int command, union bpf_attr *attr, unsigned int size)
 		return fake_fd(memory_of(attr));
 	case BPF_PROG_LOAD:
 	case BPF_BTF_LOAD:
-	case BPF_LINK_CREATE:
 	case BPF_RAW_TRACEPOINT_OPEN:
 		return fake_fd(0);
 	case BPF_OBJ_GET:
@@ -199,6 +207,10 @@ static long play(int command, union bpf_attr *attr, unsigned int size)
 			return -1;
 		}
 		return real_syscall(__NR_bpf, command, attr, size);
+	case BPF_LINK_CREATE:
+		/* libbpf asks for a link that cannot be, and knows by the error that the kernel understood. */
+		errno = asks_for_root(attr) ? EBADF : EINVAL;
+		return -1;
 	case BPF_BTF_GET_NEXT_ID:
 	case BPF_BTF_GET_FD_BY_ID:
 		return real_syscall(__NR_bpf, command, attr, size);
