@@ -125,8 +125,12 @@ class RingBuffer:
                 return
             # What is left when the caller breaks off the loop waits for the next reader, in order.
             pending.extendleft(reversed(events))
-            while pending:
-                yield decode(pending.popleft())
+            while True:
+                try:
+                    event = pending.popleft()
+                except IndexError:
+                    break
+                yield decode(event)
 
     def consume(self, callback: Callable[[Any], object], limit: int = -1) -> int:
         """Call `callback` with each event that is there, without waiting; how many there were.
@@ -140,8 +144,7 @@ class RingBuffer:
         try:
             with self._lock:
                 count = 0
-                while self._pending and count != limit:
-                    event = self._pending.popleft()
+                while count != limit and (event := self._next_pending()) is not None:
                     count += 1
                     deliver(event)
                 rest = limit - count if limit >= 0 else -1
@@ -166,16 +169,15 @@ class RingBuffer:
 
     def _pending_into(self, view: memoryview, limit: int) -> tuple[int, int]:
         count = used = 0
-        while self._pending and count != limit:
-            event = self._pending[0]
+        while count != limit and (event := self._next_pending()) is not None:
             taken = RECORD_HEADER + -(-len(event) // 8) * 8
             if used + taken > len(view):
+                self._pending.appendleft(event)
                 if count == 0:
                     raise ValueError(f"a buffer of {len(view)} bytes is too small: the next record takes {taken}")
                 break
             record = len(event).to_bytes(4, "little" if _LITTLE else "big") + bytes(4) + event
             view[used : used + taken] = record.ljust(taken, b"\0")
-            self._pending.popleft()
             used += taken
             count += 1
         return count, used
@@ -204,11 +206,17 @@ class RingBuffer:
 
     def _take(self, limit: int) -> list[bytes]:
         with self._lock:
-            pending = self._pending
-            if not pending:
-                return ring_list(self._consumer, self._data, self._page, limit)
-            count = len(pending) if limit < 0 else min(limit, len(pending))
-            return [pending.popleft() for _ in range(count)]
+            events: list[bytes] = []
+            while len(events) != limit and (event := self._next_pending()) is not None:
+                events.append(event)
+            return events or ring_list(self._consumer, self._data, self._page, limit)
+
+    def _next_pending(self) -> bytes | None:
+        """The first event that a loop left behind. Loops take theirs without the lock: a look first proves nothing."""
+        try:
+            return self._pending.popleft() if self._pending else None
+        except IndexError:
+            return None
 
     def _wait(self, deadline: float | None) -> bool:
         left = -1 if deadline is None else max(0.0, deadline - monotonic())

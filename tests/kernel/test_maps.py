@@ -1,5 +1,6 @@
 """Maps as mappings, against the kernel's own maps; every kind through the same door, `open_shape`."""
 
+import errno
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,7 +10,7 @@ import pytest
 
 from purebpf.btf import Btf, BtfWriter, Int, Member, Struct
 from purebpf.errors import KernelError
-from purebpf.live.maps import Array, FdArray, HashMap, Map, MapShape, open_shape
+from purebpf.live.maps import Array, FdArray, HashMap, Map, MapShape, keyed, open_shape
 from purebpf.syscall import calls
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import BPF_F_NO_PREALLOC, MapType, ProgramType
@@ -186,6 +187,43 @@ def test_without_types_a_hash_takes_bytes_alone(make: Make) -> None:
     assert dict(plain) == {b"abcd": b"xy"}
     with pytest.raises(TypeError):
         plain[5]
+
+
+class TestWithoutBatches:
+    """Kinds, and kernels before 5.6, that cannot move many entries a call: one after the other then."""
+
+    def test_a_kind_that_has_none_is_read_all_the_same(self, make: Make) -> None:
+        # STACK_TRACE has no batch operations on any kernel (seen: 6.18).
+        stacks = make(MapType.STACK_TRACE, 4, 80, 8)
+        assert (dict(stacks.items()), list(stacks.values()), len(stacks), list(stacks)) == ({}, [], 0, [])
+        stacks.clear()
+
+    @pytest.mark.parametrize("refusal", [errno.EINVAL, 524, errno.EOPNOTSUPP])
+    @pytest.mark.parametrize("kind", [*HASHES, MapType.PERCPU_HASH, MapType.ARRAY])
+    def test_every_entry_comes_one_after_the_other(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch, kind: MapType, refusal: int
+    ) -> None:
+        filled = make(kind, 4, 8, 10, U32, U64)
+        value = [3] * possible_cpus() if kind == MapType.PERCPU_HASH else 3
+        for number in range(10):
+            filled[number] = value
+        monkeypatch.setattr(keyed, "map_batch", lambda *_args, **_kwargs: (0, refusal))
+        assert dict(filled.items()) == dict.fromkeys(range(10), value)
+        assert list(filled.values()) == [value] * 10
+        assert len(filled) == 10
+        if kind != MapType.ARRAY:
+            filled.clear()
+            assert len(filled) == 0
+
+    def test_taking_an_entry_out_is_two_steps_where_the_kind_cannot_in_one(self, make: Make) -> None:
+        # A trie cannot look up and delete in one step on any kernel (seen: 6.18).
+        routes = make(MapType.LPM_TRIE, 8, 4, 8, 0, U32, flags=BPF_F_NO_PREALLOC)
+        key = struct.pack("=I", 32) + bytes((10, 0, 0, 1))
+        routes[key] = 5
+        assert routes.pop(key) == 5
+        assert routes.pop(key, None) is None
+        with pytest.raises(KeyError):
+            routes.pop(key)
 
 
 def test_more_entries_than_one_batch_holds_come_all(make: Make) -> None:

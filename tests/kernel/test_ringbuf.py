@@ -5,7 +5,7 @@ import select
 import signal
 import struct
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from time import monotonic
 
 import pytest
@@ -28,6 +28,18 @@ def emitter() -> Iterator[Emitter]:
 def ring(emitter: Emitter) -> Iterator[RingBuffer]:
     with RingBuffer(emitter.map, U64) as ring:
         yield ring
+
+
+def once_used(ring: RingBuffer, act: Callable[[], None]) -> None:
+    """Do `act` in another thread as soon as somebody is reading `ring`."""
+
+    def wait() -> None:
+        deadline = monotonic() + LONG
+        while not ring._users and monotonic() < deadline:
+            os.sched_yield()
+        act()
+
+    threading.Thread(target=wait).start()
 
 
 def emit_many(emitter: Emitter, count: int) -> None:
@@ -164,7 +176,7 @@ class TestClosing:
                  lambda ring: list(ring) or None]
     )  # fmt: skip
     def test_another_thread_ends_a_reader_that_waits(self, ring: RingBuffer, wait: object) -> None:
-        threading.Timer(SOON, ring.close).start()
+        once_used(ring, ring.close)
         assert wait(ring) is None  # type: ignore[operator]
         assert ring.closed
 
@@ -205,9 +217,12 @@ class TestClosing:
 
 
 def test_ctrl_c_gets_through_to_a_waiting_reader(ring: RingBuffer) -> None:
-    threading.Timer(SOON, os.kill, [os.getpid(), signal.SIGINT]).start()
-    with pytest.raises(KeyboardInterrupt):
+    def read() -> None:
+        once_used(ring, lambda: os.kill(os.getpid(), signal.SIGINT))
         ring.read(LONG)
+
+    with pytest.raises(KeyboardInterrupt):
+        read()
 
 
 def test_a_fast_producer_in_another_thread_loses_nothing_to_the_reader() -> None:
