@@ -21,7 +21,7 @@ _ALIASES = frozenset(
 _PADDING = ((64, "long long"), (32, "int"), (16, "short"), (8, "char"))
 _MAX_PADDING_LINES = 16
 _MAX_SIZE = 0xFFFFFFFF
-MAX_DEPTH = 200
+MAX_DEPTH = 64
 """Of one declaration: aliases, arrays and anonymous types in one another. The kernel's deepest has 12."""
 
 Measure = tuple[int, int, int, int]

@@ -15,7 +15,7 @@ from purebpf.gen.names import NameSpace
 from purebpf.gen.places import MAX_DEPTH, Place, Places, padding
 from purebpf.gen.table import Table
 
-MAX_TEXT = 64 << 20
+MAX_TEXT = 32 << 20
 """Characters of a whole header; a kernel's has 3 million."""
 
 _VOID, _INT, _PTR, _ARRAY, _STRUCT, _UNION, _ENUM = range(7)
@@ -73,9 +73,12 @@ class Text:
         """`text`, counted; BtfError once a header gets absurdly long."""
         self._length += len(text)
         if self._length > MAX_TEXT:
-            reason = f"printed as C these types take more than {MAX_TEXT >> 20} MB"
-            raise BtfError(reason, file=self.table.btf.name, section=".BTF")
+            raise self._too_long()
         return text
+
+    def _too_long(self) -> BtfError:
+        reason = f"printed as C these types take more than {MAX_TEXT >> 20} MB"
+        return BtfError(reason, file=self.table.btf.name, section=".BTF")
 
     def name(self, type_id: int) -> str:
         """The name of a tagged type or typedef in this header, given when it is first asked for."""
@@ -179,7 +182,7 @@ class Text:
         if not types:
             return "void"
         identifiers = self.table.identifiers
-        listed = [self.declare(each, identifiers[name]) for name, each in zip(names, types, strict=True)]
+        listed = [self.spend(self.declare(each, identifiers[name])) for name, each in zip(names, types, strict=True)]
         if not types[-1]:
             listed[-1] = "..."
         return ", ".join(listed)
@@ -190,7 +193,7 @@ class Text:
         name = table.name(type_id)
         if BUILT_IN.get(name) == table.third(type_id):
             return name
-        if name in BUILT_IN:
+        if not self.is_foreign(type_id):
             return self.stand_in(type_id)
         found = self._names.get(type_id)
         if found is None:
@@ -213,7 +216,8 @@ class Text:
 
     def is_foreign(self, type_id: int) -> bool:
         """Whether an integer or floating-point type needs a typedef before it can be used."""
-        return self.table.name(type_id) not in BUILT_IN
+        name = self.table.name(type_id)
+        return bool(name) and name not in BUILT_IN
 
     def body(self, type_id: int, tag: str) -> str:
         """A struct, union or enum with what it holds, without a semicolon; `tag` is its name here or nothing."""
@@ -252,7 +256,8 @@ class Text:
             values = [value - (value >> top << (top + 1)) for value in values]
         suffix = "" if not wide else "LL" if signed else "ULL"
         self._values_printed += len(values)
-        lines = [f"{unique(texts[name])} = {value}{suffix}," for name, value in zip(names, values, strict=True)]
+        spend = self.spend
+        lines = [f"{spend(unique(texts[name]))} = {value}{suffix}," for name, value in zip(names, values, strict=True)]
         mode = _MODES.get(size) if not (wide and size == 8) else None
         return lines, f" __attribute__((mode({mode})))" if mode else ""
 
@@ -262,7 +267,7 @@ class Text:
         known, declaration, names = self._declarations, self.declaration, table.identifiers
         packed = self.places.is_packed(type_id)
         lines: list[str] = []
-        position, alignment = 0, 1
+        position, alignment, room = 0, 1, MAX_TEXT - self._length
         for offset, each, (begin, width, size, needed) in zip(
             offsets, types, self.places.members(type_id), strict=True
         ):
@@ -287,9 +292,12 @@ class Text:
                 lines += padding(position, begin)
             if offset:
                 left, right, _ = known.get(each) or declaration(each)
+                room -= len(left)
+                if room < 0:
+                    raise self._too_long()
                 lines.append(f"{left}{names[offset]}{right}: {width};" if width else f"{left}{names[offset]}{right};")
             else:
-                lines.append(unnamed)
+                lines.append(self.spend(unnamed))
             position = end
         whole = 8 * table.third(type_id)
         if position + -position % (8 * alignment) != whole:
@@ -320,9 +328,9 @@ class Text:
                 raise table.fault(type_id, "is a union with a member that does not lie at its beginning")
             if offset:
                 bits = f": {width};" if width else ";"
-                lines.append(f"{self.declare(each, table.identifiers[offset])}{bits}")
+                lines.append(f"{self.spend(self.declare(each, table.identifiers[offset]))}{bits}")
             elif unnamed := self._unnamed(each):
-                lines.append(unnamed)
+                lines.append(self.spend(unnamed))
         return lines, self._union_attribute(type_id, places)
 
     def _union_attribute(self, type_id: int, places: Sequence[Place]) -> str:
