@@ -4,8 +4,6 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define exists(function) (!!(function))
-
 struct nf_conn {
 	long status;
 } __attribute__((preserve_access_index));
@@ -19,24 +17,22 @@ struct bpf_ct_opts___small {
 };
 
 extern struct nf_conn *bpf_xdp_ct_lookup(struct xdp_md *ctx, struct bpf_sock_tuple *tuple, __u32 tuple_size,
-					 struct bpf_ct_opts___small *opts, __u32 opts_size) __ksym __weak;
-extern void bpf_ct_release(struct nf_conn *connection) __ksym __weak;
+					 struct bpf_ct_opts___small *opts, __u32 opts_size) __ksym;
+extern void bpf_ct_release(struct nf_conn *connection) __ksym;
 
-int there = -1;
+int found = -1;
 int error;
 
-SEC("xdp")
+SEC("?xdp")
 int look_up(struct xdp_md *ctx)
 {
 	struct bpf_ct_opts___small opts = { .netns_id = -1, .l4proto = 6 };
 	struct bpf_sock_tuple tuple = {};
 	struct nf_conn *connection;
 
-	there = exists(bpf_xdp_ct_lookup);
-	if (!there)
-		return XDP_PASS;
 	tuple.ipv4.saddr = 1;
 	connection = bpf_xdp_ct_lookup(ctx, &tuple, sizeof(tuple.ipv4), &opts, sizeof(opts));
+	found = !!connection;
 	if (connection)
 		bpf_ct_release(connection);
 	else
