@@ -11,10 +11,23 @@ inside the target's array, unless that is a flexible one (of no elements, last i
 at the most.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple, NoReturn
 
-from purebpf.btf import Array, Btf, BtfError, CoreKind, CoreRelocation, Enum, Kind, Struct, Union, resolve, size_of
+from purebpf.btf import (
+    Array,
+    Btf,
+    BtfError,
+    CoreKind,
+    CoreRelocation,
+    Enum,
+    Kind,
+    Member,
+    Struct,
+    Union,
+    resolve,
+    size_of,
+)
 from purebpf.btf.members import COMPOUND, member_at, member_count
 from purebpf.errors import RelocationError
 from purebpf.frozen import frozen
@@ -160,31 +173,40 @@ PlacesOf = Callable[[Btf, TypeId], Mapping[str, Place]]
 
 
 def places_of(btf: Btf, type_id: TypeId) -> dict[str, Place]:
-    """Every named member of a struct or union, those of its anonymous members included.
+    """Every named member of a struct or union, those of its anonymous members included, depth first.
 
-    C allows a name once. A type that stands in it twice (damage) adds nothing the second time, which bounds the
-    walk whatever the nesting.
+    C allows a name once; of several (damage) the first counts. A type that stands in it twice adds nothing the second
+    time, which bounds the walk whatever the nesting.
     """
     places: dict[str, Place] = {}
-    seen: set[int] = set()
+    seen: set[int] = {type_id}
+    waiting = [_members_of(btf, type_id, 0)]
     members_left = _MOST_MEMBERS
-    waiting: list[tuple[TypeId, int]] = [(type_id, 0)]
     while waiting:
-        at, shift = waiting.pop()
-        compound = btf[at]
-        if at in seen or not isinstance(compound, Struct | Union):
-            continue
-        seen.add(at)
-        members_left -= len(compound.members)
-        if members_left < 0:
-            reason = f"type {type_id} '{btf.name_of(type_id)}' has more than {_MOST_MEMBERS} members"
-            raise BtfError(reason, file=btf.name, section=".BTF")
-        for index, member in enumerate(compound.members):
+        for index, at, shift, member in waiting[-1]:
+            members_left -= 1
+            if members_left < 0:
+                reason = f"type {type_id} '{btf.name_of(type_id)}' has more than {_MOST_MEMBERS} members"
+                raise BtfError(reason, file=btf.name, section=".BTF")
+            bit_offset = shift + member.bit_offset
             if member.name:
-                places.setdefault(member.name, Place(at, index, shift + member.bit_offset, member.type))
-            else:
-                waiting.append((resolve(btf, member.type), shift + member.bit_offset))
+                places.setdefault(member.name, Place(at, index, bit_offset, member.type))
+                continue
+            inner = resolve(btf, member.type)
+            if inner not in seen:
+                seen.add(inner)
+                waiting.append(_members_of(btf, inner, bit_offset))
+                break
+        else:
+            waiting.pop()
     return places
+
+
+def _members_of(btf: Btf, type_id: TypeId, shift: int) -> Iterator[tuple[int, TypeId, int, Member]]:
+    compound = btf[type_id]
+    if isinstance(compound, Struct | Union):
+        for index, member in enumerate(compound.members):
+            yield index, type_id, shift, member
 
 
 class Mismatch(NamedTuple):

@@ -10,7 +10,7 @@ so that the second object that asks for `task_struct.pid` pays for a look into a
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from purebpf.btf import Btf
@@ -64,9 +64,28 @@ class _Known:
     flavours: dict[str, list[str]] | None = None
     named: dict[tuple[str, int], tuple[TypeId, ...]] = field(default_factory=dict)
     places: dict[TypeId, dict[str, Place]] = field(default_factory=dict)
+    questions: dict[Any, Any] = field(default_factory=dict)
+    answers: "WeakKeyDictionary[Btf, dict[Any, Any]]" = field(default_factory=WeakKeyDictionary)
 
 
 _KNOWN: "WeakKeyDictionary[Btf, _Known]" = WeakKeyDictionary()
+
+
+def known_questions(local: Btf) -> dict[Any, Any]:
+    """What was read out of an object's records before: a place for `resolve`, kept as long as the types."""
+    return _known(local).questions
+
+
+def known_answers(target: Btf, local: Btf) -> dict[Any, Any]:
+    """What types of a target answered to records of an object before, kept as long as both live.
+
+    Neither may be referred to by what stands in it, for then neither would ever go.
+    """
+    answers = _known(target).answers
+    found = answers.get(local)
+    if found is None:
+        found = answers[local] = {}
+    return found
 
 
 def candidates(target: KernelTypes, kernel: Btf, name: str, kind: int) -> tuple[Candidate, ...]:

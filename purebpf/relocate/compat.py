@@ -22,7 +22,7 @@ from purebpf.errors import RelocationError
 from purebpf.units import TypeId
 
 DEEPEST: Final = 32
-_MOST_COMPARISONS: Final = 200_000
+_MOST_COMPARISONS: Final = 65_536
 _ENUMS: Final = (Kind.ENUM, Kind.ENUM64)
 _COMPOUND: Final = (Kind.STRUCT, Kind.UNION)
 _NAMED: Final = (*_ENUMS, Kind.FWD)
@@ -98,7 +98,7 @@ class _Comparison:
         self._left = _MOST_COMPARISONS
 
     def compatible(self, local_id: int, target_id: int, level: int) -> bool:
-        self._spend(local_id, level)
+        self._spend(local_id, level + 1)
         for _ in range(DEEPEST):
             local, target = self._local[resolve(self._local, local_id)], self._target[resolve(self._target, target_id)]
             match local, target:

@@ -7,16 +7,19 @@ matter; it is that of the functions in the file, and of the code, as in libbpf.
 """
 
 from dataclasses import field
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from purebpf.btf import Btf, CoreKind, CoreRelocation, type_name
 from purebpf.errors import NotSupported, RelocationError
 from purebpf.frozen import frozen
 from purebpf.relocate.access import ENUM_KINDS, FIELD_KINDS, Access, locate, parse_access
-from purebpf.relocate.candidates import Candidate, KernelTypes, candidates, places
+from purebpf.relocate.candidates import Candidate, KernelTypes, candidates, known_answers, known_questions, places
 from purebpf.relocate.compat import types_compatible, types_match
 from purebpf.relocate.values import FOUND_OR_ZERO, Value, may_resize, value_of, words
 from purebpf.units import ByteOrder, TypeId
+
+_TYPE_ID_LOCAL: Final = CoreKind.TYPE_ID_LOCAL
+_NOTHING: Final = Value(0)
 
 
 @frozen
@@ -52,10 +55,25 @@ class Decision:
         return f"{words(self.kind)} of '{self.path}'"
 
 
-class _Match(NamedTuple):
-    candidate: Candidate
+class _Question(NamedTuple):
+    """What a record asks for, in the object's own types."""
+
+    access: Access
+    name: str
+    value: Value
+
+
+class _Answer(NamedTuple):
+    """What one candidate says to it."""
+
     bit_offset: int
     value: Value
+    resizable: bool
+
+
+class _Match(NamedTuple):
+    candidate: Candidate
+    answer: _Answer
 
 
 class Resolver:
@@ -67,6 +85,9 @@ class Resolver:
         self._byteorder = byteorder
         self._decided: dict[tuple[TypeId, str, CoreKind], Decision] = {}
         self._candidates: dict[TypeId, tuple[Candidate, ...]] = {}
+        self._questions = known_questions(local)
+        self._answers: dict[Any, Any] = {}
+        self._answers_of: Btf | None = None
 
     def decide(self, record: CoreRelocation) -> Decision:
         """The decision for `record`; RelocationError where candidates disagree or the record makes no sense."""
@@ -79,64 +100,91 @@ class Resolver:
 
     def _decide(self, record: CoreRelocation) -> Decision:
         kind, local = record.kind, self._local
-        access = parse_access(local, record)
-        name = local.name_of(record.type)
-        ours = value_of(kind, local, access, self._byteorder)
-        if kind is CoreKind.TYPE_ID_LOCAL:
+        access, name, ours = self._question(record)
+        if kind is _TYPE_ID_LOCAL:
             return Decision(kind, access, name or type_name(local, record.type), ours, ours, types=local)
         if not name:
             described = type_name(local, record.type)
             raise RelocationError(f"a CO-RE record asks for '{described}', which has no name to look for in the target")
-        kernel = self._kernel_types(f"{words(kind)} of '{access.text(name)}'")
+        kernel = self._kernel_types(kind, access, name)
         looked_at = self._candidates.get(record.type)
         if looked_at is None:
             looked_at = candidates(self._kernel, kernel, name, local.kind(record.type))
-        matches = [match for candidate in looked_at if (match := self._match(kind, access, candidate)) is not None]
+        matches = []
+        for candidate in looked_at:
+            answer = self._answer(record, access, ours, candidate)
+            if answer is not None:
+                matches.append(_Match(candidate, answer))
         self._candidates[record.type] = tuple([match.candidate for match in matches]) or looked_at
         if not matches:
-            theirs = Value(0) if kind in FOUND_OR_ZERO else None
+            theirs = _NOTHING if kind in FOUND_OR_ZERO else None
             return Decision(kind, access, name, ours, theirs, True, looked_at, kernel=kernel, types=local)
-        first = matches[0]
+        chosen, answer = matches[0]
         for other in matches[1:]:
-            if other.bit_offset != first.bit_offset or other.value.number != first.value.number:
-                raise _ambiguous(f"{words(kind)} of '{access.text(name)}'", first, other, matches)
-        chosen = first.candidate
-        resizable = may_resize(local, ours, chosen.btf, first.value)
-        return Decision(
-            kind, access, name, ours, first.value, resizable, looked_at, len(matches), chosen, kernel, local
-        )
+            if _disagree(answer, other.answer):
+                raise _ambiguous(f"{words(kind)} of '{access.text(name)}'", matches[0], other, matches)
+        value, resizable = answer.value, answer.resizable
+        return Decision(kind, access, name, ours, value, resizable, looked_at, len(matches), chosen, kernel, local)
 
-    def _match(self, kind: CoreKind, access: Access, candidate: Candidate) -> _Match | None:
+    def _question(self, record: CoreRelocation) -> _Question:
+        """What a record asks for; remembered as long as the object's types are."""
+        key = (record.type, record.access, record.kind, self._byteorder)
+        question = self._questions.get(key)
+        if question is None:
+            access = parse_access(self._local, record)
+            value = value_of(record.kind, self._local, access, self._byteorder)
+            question = self._questions[key] = _Question(access, self._local.name_of(record.type), value)
+        return question
+
+    def _answer(self, record: CoreRelocation, access: Access, ours: Value, candidate: Candidate) -> _Answer | None:
+        """What a candidate says to a record, None if it has no such thing; remembered as long as both types are."""
+        target = candidate.btf
+        if target is not self._answers_of:
+            self._answers, self._answers_of = known_answers(target, self._local), target
+        key = (candidate.type, record.type, record.access, record.kind, self._byteorder)
+        if key in self._answers:
+            known: _Answer | None = self._answers[key]
+            return known
+        answer = None
+        found = self._found(record.kind, access, candidate)
+        if found is not None:
+            theirs = value_of(record.kind, target, found, self._byteorder)
+            answer = _Answer(found.bit_offset, theirs, may_resize(self._local, ours, target, theirs))
+        self._answers[key] = answer
+        return answer
+
+    def _found(self, kind: CoreKind, access: Access, candidate: Candidate) -> Access | None:
         target, root = candidate.btf, candidate.type
-        found: object = Access(root)
         if kind in FIELD_KINDS or kind in ENUM_KINDS:
             found = locate(self._local, access, target, root, places)
-        elif kind is CoreKind.TYPE_MATCHES:
-            found = found if types_match(self._local, access.root, target, root) else None
-        else:
-            found = found if types_compatible(self._local, access.root, target, root) else None
-        if not isinstance(found, Access):
-            return None
-        return _Match(candidate, found.bit_offset, value_of(kind, target, found, self._byteorder))
+            return found if isinstance(found, Access) else None
+        same = types_match if kind is CoreKind.TYPE_MATCHES else types_compatible
+        return Access(root) if same(self._local, access.root, target, root) else None
 
-    def _kernel_types(self, question: str) -> Btf:
+    def _kernel_types(self, kind: CoreKind, access: Access, name: str) -> Btf:
         types = self._kernel.core_btf
         if types is None:
             raise NotSupported(
                 f"CO-RE: {self._kernel.name} offers no BTF, the description of its types",
                 since="5.2",
                 config="CONFIG_DEBUG_INFO_BTF",
-                evidence=(f"the object asks for {question}",),
+                evidence=(f"the object asks for {words(kind)} of '{access.text(name)}'",),
                 remedy="if you have the BTF of this very kernel in a file, plan with Target.from_btf(file)",
             )
         return types
 
 
+def _disagree(one: _Answer, other: _Answer) -> bool:
+    return one.bit_offset != other.bit_offset or one.value.number != other.value.number
+
+
 def _ambiguous(question: str, first: _Match, other: _Match, matches: list[_Match]) -> RelocationError:
     def told(match: _Match) -> str:
-        offset = f" at bit {match.bit_offset}" if match.bit_offset else ""
+        candidate, answer = match
+        offset = f" at bit {answer.bit_offset}" if answer.bit_offset else ""
+        described = type_name(candidate.btf, candidate.type)
         return (
-            f"type [{match.candidate.type}] of {match.candidate.btf.name or 'the target'}: {match.value.number}{offset}"
+            f"'{described}' [{candidate.type}] of {candidate.btf.name or 'the target'}: {answer.value.number}{offset}"
         )
 
     return RelocationError(
