@@ -5,9 +5,11 @@ use; nothing here computes what a stage did not.
 """
 
 from collections.abc import Callable, Iterator
+from enum import Enum
 from typing import Any, Final
 
 from purebpf.btf import Btf, Kind
+from purebpf.btf.codec import codec_for
 from purebpf.elf import SHN_ABS, SHN_COMMON, SHN_UNDEF, SectionType
 from purebpf.plan.stages import FileRead, StageResult
 from purebpf.plan.steps import LoadPlan
@@ -16,6 +18,7 @@ from purebpf.relocate.model import AdaptedCode, Fixup, LinkedProgram
 from purebpf.spec.model import (
     CoreAccess,
     ExternCall,
+    ExternKind,
     ExternValue,
     FunctionSpec,
     JumpTable,
@@ -168,8 +171,8 @@ def linked_lines(programs: tuple[LinkedProgram, ...]) -> Iterator[str]:
             yield f"        jump table '{table.map}': {', '.join(str(target) for target in table.targets)}"
 
 
-def extern_lines(resolved: ResolvedExterns) -> Iterator[str]:
-    """What the externs became."""
+def extern_lines(resolved: ResolvedExterns, spec: ObjectSpec | None = None) -> Iterator[str]:
+    """What the externs became; the values of the kernel's configuration one by one where `spec` tells their types."""
     yield f"{sum(len(program.externs) for program in resolved.programs)} references to externs"
     for name, found in resolved.found.items():
         match found:
@@ -179,8 +182,15 @@ def extern_lines(resolved: ResolvedExterns) -> Iterator[str]:
                 yield f"  {name}: at {address:#x}"
             case _:
                 yield f"  {name}: not there (weak)"
-    if resolved.kconfig is not None:
+    if resolved.kconfig is None:
+        return
+    if spec is None or spec.btf is None:
         yield f"  kconfig values: {resolved.kconfig.hex()}"
+        return
+    for extern in spec.externs.values():
+        if extern.kind is ExternKind.KCONFIG:
+            value = codec_for(spec.btf, extern.type).decode(resolved.kconfig, extern.offset)
+            yield f"  {extern.name} = {value.name if isinstance(value, Enum) else repr(value)}"
 
 
 def sanitized_lines(types: bytes | None, spec: ObjectSpec | None = None) -> Iterator[str]:
@@ -224,7 +234,6 @@ _LINES: Final[dict[str, Callable[[Any], Iterator[str]]]] = {
     "describe": spec_lines,
     "core": adapted_lines,
     "link": linked_lines,
-    "externs": extern_lines,
     "plan": plan_lines,
 }
 
@@ -235,5 +244,7 @@ def stage_lines(result: StageResult, spec: ObjectSpec | None = None) -> Iterator
         yield from str(result.error).splitlines()
     elif result.stage == "sanitize":
         yield from sanitized_lines(result.value, spec)
+    elif result.stage == "externs":
+        yield from extern_lines(result.value, spec)
     else:
         yield from _LINES[result.stage](result.value)

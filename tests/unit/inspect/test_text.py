@@ -141,3 +141,11 @@ def test_adapting_tells_what_each_access_came_to() -> None:
     assert same == "  f+1: field_byte_offset of 'task': 8"
     assert other == "  f+1: field_byte_offset of 'task': 16 (was 8)"
     assert none.endswith("not on this target; the instruction is poisoned")
+
+
+def test_values_of_the_kernels_configuration_are_shown_by_name() -> None:
+    text = "CONFIG_HZ=250\nCONFIG_BPF_SYSCALL=y\nCONFIG_IPV6=m\n"
+    found = {result.stage: result for result in trace(BUILT / "kconfig.bpf.o", TARGET.with_kconfig(text))}
+    shown = list(stage_lines(found["externs"], found["describe"].value))
+    assert {"  CONFIG_HZ = 250", "  CONFIG_BPF_SYSCALL = True", "  CONFIG_IPV6 = TRI_MODULE"} <= set(shown)
+    assert any(line.startswith("  kconfig values: ") for line in stage_lines(found["externs"]))
