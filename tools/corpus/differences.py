@@ -76,6 +76,16 @@ EXPLAINED: Final = (
         libbpf="^00$",
         purebpf="^01$",
     ),
+    Explanation(
+        "PROG_LOAD code",
+        "variables of an arena: at its start with libbpf before 1.7, at its end since where the kernel takes the offset",
+        object=r"(^|/)(verifier_)?arena_",
+    ),
+    Explanation(
+        "refused",
+        "a kernel before 6.4 knows no struct_ops for links: libbpf has it refuse the map, purebpf says so",
+        purebpf="struct_ops that a link registers",
+    ),
 )
 """The whole table."""
 

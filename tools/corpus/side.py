@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -21,7 +22,7 @@ from purebpf.host.target import running_target
 from purebpf.live.kernel import RunningKernel
 from purebpf.live.loader import execute
 from purebpf.plan.stages import open_object, plan_object
-from purebpf.plan.target import Target
+from purebpf.plan.target import Feature, Target
 from purebpf.spec.model import MapSpec, ObjectSpec
 from purebpf.uapi import MapType
 
@@ -67,7 +68,13 @@ def main(arguments: list[str]) -> int:
 
 def _target(*, played: bool) -> Target:
     target = running_target()
-    return replace(target, features={}) if played else target
+    if played:
+        return replace(target, features={})
+    for feature in Feature:
+        # Asked here, the questions are not among the calls of an object; a refusal to answer is met again there.
+        with suppress(BpfError):
+            target.supports(feature)
+    return target
 
 
 def _judge(path: Path, target: Target) -> None:
