@@ -78,7 +78,7 @@ EXPLAINED: Final = (
     ),
     Explanation(
         "PROG_LOAD code",
-        "variables of an arena: at its start before libbpf 1.7, since then at its end where the kernel takes the offset",
+        "variables of an arena: at its start before libbpf 1.7, now at its end where the kernel takes the offset",
         object=r"(^|/)(verifier_)?arena_",
     ),
     Explanation(
