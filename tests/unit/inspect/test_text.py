@@ -1,5 +1,6 @@
 """Stages as lines of text."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from purebpf.btf import CoreKind
 from purebpf.inspect import plan_lines, spec_lines, stage_lines
 from purebpf.inspect.text import adapted_lines, map_line, reference_text
+from purebpf.plan.kconfig import ConfigText
 from purebpf.plan.stages import STAGES, StageResult, trace
 from purebpf.plan.target import Feature, Target
 from purebpf.relocate.access import Access
@@ -144,8 +146,9 @@ def test_adapting_tells_what_each_access_came_to() -> None:
 
 
 def test_values_of_the_kernels_configuration_are_shown_by_name() -> None:
-    text = "CONFIG_HZ=250\nCONFIG_BPF_SYSCALL=y\nCONFIG_IPV6=m\n"
-    found = {result.stage: result for result in trace(BUILT / "kconfig.bpf.o", TARGET.with_kconfig(text))}
+    config = ConfigText(b"CONFIG_HZ=250\nCONFIG_BPF_SYSCALL=y\nCONFIG_IPV6=m\n", "a file")
+    target = replace(TARGET, read_kconfig=lambda: config)
+    found = {result.stage: result for result in trace(BUILT / "kconfig.bpf.o", target)}
     shown = list(stage_lines(found["externs"], found["describe"].value))
     assert {"  CONFIG_HZ = 250", "  CONFIG_BPF_SYSCALL = True", "  CONFIG_IPV6 = TRI_MODULE"} <= set(shown)
     assert any(line.startswith("  kconfig values: ") for line in stage_lines(found["externs"]))
