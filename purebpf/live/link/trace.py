@@ -9,7 +9,9 @@ import errno
 from typing import TYPE_CHECKING, Protocol
 
 from purebpf.errors import AttachTargetError
+from purebpf.host.version import running_version
 from purebpf.live.link.base import AttachableProgram, Link, on, refused, without_cookie
+from purebpf.plan.target import encode_version
 from purebpf.syscall import calls
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import AttachType, ProgramType
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from purebpf.units import HasFd
 
 _COOKIE_SINCE = "5.18"
+_COOKIE_AT_TRACEPOINT = "6.10"
 _UNKNOWN_REQUEST = (errno.EINVAL, errno.EOPNOTSUPP)
 _REASONS = {
     errno.EBUSY: "another program replaces the function already, or this one has a place already",
@@ -49,6 +52,9 @@ def attach_trace(program: TracingProgram, *, cookie: int = 0) -> Link:
 def attach_loaded_target(program: TracingProgram, hook: str, *, cookie: int = 0) -> Link:
     """A link of a program whose target stands in it; `hook` is the place in words."""
     attach_type = program.expected_attach_type or 0
+    if cookie and attach_type == AttachType.TRACE_RAW_TP and running_version() < encode_version(_COOKIE_AT_TRACEPOINT):
+        # Older kernels take the request and leave the cookie out: only the version tells.
+        raise without_cookie(program, "typed tracepoint", _COOKIE_AT_TRACEPOINT)
     try:
         fd = _switch_on(program, attach_type, cookie)
     except OSError as error:
