@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: (MIT OR GPL-2.0-only)
 /* Entry and return of a kernel function by BPF trampoline: the arguments have their types, and the exit sees them too.
  *
- * Set `my_tgid` to see one process only. The programs with a "?" go to the kernel's own test functions.
+ * Set `my_tgid` to see one process only. The programs with a "?" are for tests.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
+
+#define EACCES 13
 
 struct filename {
 	const char *name;
@@ -14,23 +16,23 @@ struct filename {
 struct event {
 	__u32 pid;
 	_Bool returned;
-	long result;
+	int result;
 	char filename[128];
 };
 
 const volatile __u32 my_tgid = 0;
+const volatile int family_to_refuse = -1;
 const struct event *events_record = 0;
 __u64 lost = 0;
 __u64 entered = 0;
 __u64 cookie = 0;
-int override = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 64 * 1024);
 } events SEC(".maps");
 
-static int tell(struct filename *path, _Bool returned, long result)
+static int tell(struct filename *path, _Bool returned, int result)
 {
 	__u32 pid = bpf_get_current_pid_tgid() >> 32;
 	struct event *event;
@@ -58,7 +60,7 @@ int BPF_PROG(enter_unlinkat, int dfd, struct filename *path)
 }
 
 SEC("fexit/do_unlinkat")
-int BPF_PROG(leave_unlinkat, int dfd, struct filename *path, long result)
+int BPF_PROG(leave_unlinkat, int dfd, struct filename *path, int result)
 {
 	return tell(path, 1, result);
 }
@@ -71,11 +73,13 @@ int BPF_PROG(enter_test, int a)
 	return 0;
 }
 
-SEC("?fmod_ret/bpf_modify_return_test")
-int BPF_PROG(replace_result, int a, int *b, int result)
+SEC("?fmod_ret/security_socket_create")
+int BPF_PROG(replace_result, int family, int type, int protocol, int kern, int result)
 {
+	if (bpf_get_current_pid_tgid() >> 32 != my_tgid || family != family_to_refuse)
+		return 0;
 	entered++;
-	return override;
+	return -EACCES;
 }
 
 SEC("?fexit")

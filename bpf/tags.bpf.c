@@ -28,7 +28,17 @@ noinline int take_context(void *context __arg_ctx)
 	return 0;
 }
 
-noinline int take_two(__u64 *context __arg_ctx, const struct pair *pair)
+noinline int take_registers(struct pt_regs *context __arg_ctx)
+{
+	return take_context(context);
+}
+
+noinline int take_words(__u64 *context __arg_ctx)
+{
+	return take_context(context);
+}
+
+noinline int take_two(void *context __arg_ctx, const struct pair *pair)
 {
 	if (!pair)
 		return 1;
@@ -52,13 +62,13 @@ static int all(void *context)
 SEC("kprobe/do_nanosleep")
 int on_kprobe(void *context)
 {
-	return all(context);
+	return all(context) + take_registers(context);
 }
 
 SEC("raw_tp/sys_enter")
 int on_raw_tracepoint(void *context)
 {
-	return all(context);
+	return all(context) + take_words(context);
 }
 
 SEC("perf_event")

@@ -63,8 +63,8 @@ _INT, _PTR, _FUNC, _FUNC_PROTO, _VAR, _DATASEC, _FLOAT, _DECL_TAG, _TYPE_TAG, _E
     18,
     19,
 )
-_STRINGS = b"\0x\0.data\0?.data\0"
-_X, _DOT_DATA, _QMARK_DATA = 1, 3, 9
+_STRINGS = b"\0x\0.data\0?.data\0arg:ctx\0"
+_X, _DOT_DATA, _QMARK_DATA, _ARG_CTX = 1, 3, 9, 16
 
 
 def _type(kind: int, name: int, size_or_type: int, *more: int, count: int = 0) -> bytes:
@@ -89,6 +89,17 @@ def _btf(*types: bytes, layout: bytes = b"") -> bytes:
 def _data_section(name: int) -> bytes:
     return _btf(_type(_VAR, _X, 1, 0), _type(_DATASEC, name, 4, 2, 0, 4, count=1))
 
+
+_ENTRY, _TAKES_CONTEXT = 5, 6
+_TAGGED_FUNCTIONS = _btf(
+    _type(_PTR, 0, 0),
+    _type(_FUNC_PROTO, 0, 1),
+    _type(_FUNC_PROTO, 0, 1, _X, 2, count=1),
+    _type(_FUNC, _X, 3, count=1),
+    _type(_FUNC, _X, 4, count=1),
+    _type(_DECL_TAG, _ARG_CTX, _TAKES_CONTEXT, 0),
+)
+"""Two global functions: an entry, and one that takes a `void *` with the tag of a context."""
 
 _PROTOTYPE = _type(_FUNC_PROTO, 0, 0, _X, 1, count=1)
 _TYPES = {
@@ -161,6 +172,23 @@ def _module_btf() -> None:
     """A BTF has a name (that of its module) since there are BTFs of modules."""
     with _open(calls.btf_load(_TYPES[Feature.BTF])) as types:
         objects.btf_info(types)
+
+
+def _arg_ctx_tag() -> None:
+    """A function reads from its argument, which the verifier allows if it takes that for a context."""
+    code = _insn(0x85, src=1, immediate=1) + _insn(0x95) + _insn(0x79, _R0, _R1, 8) + _insn(0x95)
+    functions = struct.pack("=4I", 0, _ENTRY, 2, _TAKES_CONTEXT)
+    with _open(calls.btf_load(_TAGGED_FUNCTIONS)) as types:
+        os.close(
+            calls.prog_load(
+                prog_type=ProgramType.KPROBE,
+                insns=code,
+                license="GPL",
+                btf_fd=types,
+                func_info=functions,
+                func_info_rec_size=8,
+            )
+        )
 
 
 def _perf_link() -> None:
@@ -255,6 +283,7 @@ _PROBES = {
     Feature.PROBE_READ_KERNEL: _code_probe(ProgramType.TRACEPOINT, _READ_KERNEL),
     Feature.PROG_BIND_MAP: _Probe(_bind_map),
     Feature.MODULE_BTF: _Probe(_module_btf),
+    Feature.ARG_CTX_TAG: _Probe(_arg_ctx_tag, _REFUSED_CODE, ProgramType.KPROBE),
     Feature.PERF_LINK: _Probe(_perf_link, program_type=ProgramType.TRACEPOINT),
     Feature.MEMCG_ACCOUNT: _code_probe(ProgramType.SOCKET_FILTER, _call(_KTIME_GET_COARSE_NS) + _RETURN_0),
     Feature.BPF_COOKIE: _code_probe(ProgramType.TRACEPOINT, _call(_GET_ATTACH_COOKIE) + _RETURN_0),

@@ -14,7 +14,7 @@ inspection. Both run the same functions on the same values.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
@@ -24,6 +24,7 @@ from purebpf.elf import ElfFile, contents, read_elf
 from purebpf.errors import BpfError
 from purebpf.frozen import frozen
 from purebpf.plan.build import DEFAULT_PIN_ROOT, build_plan
+from purebpf.plan.context_tags import with_named_contexts
 from purebpf.plan.sanitize import sanitize
 from purebpf.plan.steps import LoadPlan
 from purebpf.plan.target import Target
@@ -96,11 +97,12 @@ def plan_object(
     adapted = adapt(spec, programs, target)
     linked = _link(spec, adapted, programs)
     resolved = resolve_externs(spec, linked, target)
-    types = _sanitize(spec, target)
+    known, tagged = with_named_contexts(_with_kconfig(spec, resolved), resolved.programs, target)
+    types = _sanitize(known, target)
     if see is not None:
         for stage, value in (("core", adapted), ("externs", resolved), ("sanitize", types)):
             see(stage, value)
-    return build_plan(_with_kconfig(spec, resolved), target, resolved.programs, types, pin_root=pin_root)
+    return build_plan(known, target, tagged, types, pin_root=pin_root)
 
 
 def trace(source: "Source", target: Target, *, name: str | None = None) -> Iterator[StageResult]:
@@ -157,6 +159,16 @@ def _sanitize(spec: ObjectSpec, target: Target) -> bytes | None:
     return sanitize(spec.btf, target) if spec.btf is not None else None
 
 
+def _with_tags(values: dict[str, Any], target: Target) -> tuple[ObjectSpec, Sequence[LinkedProgram]]:
+    resolved: ResolvedExterns = values["externs"]
+    return with_named_contexts(_with_kconfig(values["describe"], resolved), resolved.programs, target)
+
+
+def _traced_plan(values: dict[str, Any], target: Target) -> LoadPlan:
+    spec, programs = _with_tags(values, target)
+    return build_plan(spec, target, programs, values["sanitize"])
+
+
 _RUN: Final[dict[str, Callable[[dict[str, Any], "Source", Target, str | None], Any]]] = {
     "read": lambda values, source, target, name: _read(source),
     "describe": lambda values, source, target, name: _describe(values["read"], name),
@@ -167,11 +179,6 @@ _RUN: Final[dict[str, Callable[[dict[str, Any], "Source", Target, str | None], A
         values["describe"], values["core"], programs_to_load(values["describe"])
     ),
     "externs": lambda values, source, target, name: resolve_externs(values["describe"], values["link"], target),
-    "sanitize": lambda values, source, target, name: _sanitize(values["describe"], target),
-    "plan": lambda values, source, target, name: build_plan(
-        _with_kconfig(values["describe"], values["externs"]),
-        target,
-        values["externs"].programs,
-        values["sanitize"],
-    ),
+    "sanitize": lambda values, source, target, name: _sanitize(_with_tags(values, target)[0], target),
+    "plan": lambda values, source, target, name: _traced_plan(values, target),
 }

@@ -55,6 +55,7 @@ class Feature(Enum):
     PERF_LINK = ("links to perf events", "5.15")
     MEMCG_ACCOUNT = ("accounting of BPF memory by cgroup", "5.11")
     BPF_COOKIE = ("BPF cookies", "5.15")
+    ARG_CTX_TAG = ("contexts of global functions told by a tag", "6.8")
     UPROBE_MULTI_LINK = ("links to many uprobes at once", "6.6", "CONFIG_UPROBES")
     ARENA = ("arenas", "6.9")
     LDIMM64_OFFSET = ("offsets beyond 512 MiB into a map's value", "7.0")
