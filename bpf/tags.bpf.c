@@ -54,7 +54,7 @@ noinline int take_never_null(const struct pair *pair __arg_nonnull)
 
 static int all(void *context)
 {
-	struct pair pair = {1, 2};
+	struct pair pair = {bpf_get_smp_processor_id(), 2};
 
 	return take_context(context) + take_two(context, &pair);
 }
@@ -86,7 +86,7 @@ int on_tracepoint(void *context)
 SEC("?kprobe/do_nanosleep")
 int with_never_null(void *context)
 {
-	struct pair pair = {1, 2};
+	struct pair pair = {bpf_get_smp_processor_id(), 2};
 
 	return take_never_null(&pair);
 }

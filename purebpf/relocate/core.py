@@ -56,9 +56,12 @@ def adapt(spec: ObjectSpec, programs: Iterable[str], target: KernelTypes) -> Ada
 
 
 def reached(spec: ObjectSpec, program: str) -> Iterable[FunctionSpec]:
-    """The functions that `program` may run: itself and what it calls or takes the address of."""
-    seen = {program: None}
+    """The functions that `program` may run: itself, what it calls or takes the address of, its callback."""
+    entry = spec.programs.get(program)
     queue = [program]
+    if entry is not None and entry.exception_callbacks:
+        queue += [name for name in entry.exception_callbacks if name in spec.functions]
+    seen = dict.fromkeys(queue)
     while queue:
         function = spec.functions[queue.pop()]
         yield function

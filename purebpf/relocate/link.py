@@ -1,7 +1,8 @@
 """The stage `link`: each program becomes one piece of code with the subprograms it reaches.
 
 The order is libbpf's, so that the instructions are the same: the code is walked from its start, a subprogram is
-appended where it is first met (called, or its address taken) and walked at once, before the walk goes on. A
+appended where it is first met (called, or its address taken) and walked at once, before the walk goes on; a
+program's exception callback, which its code does not name, comes last. A
 subprogram that two programs reach is appended to both; one that a program reaches twice stands in it once.
 
 A call counts from the instruction behind it: `imm = start of the callee - position of the call - 1`. The same
@@ -55,7 +56,31 @@ def link(
     """
     linker = _Linker(program, spec, functions, fixups)
     linker.append(functions[program])
+    callback = _exception_callback(spec, program)
+    # One that is called as well stands there already; that it may not be called, the verifier says.
+    if callback is not None and callback not in linker.starts:
+        linker.append(functions[callback])
     return linker.finish()
+
+
+def _exception_callback(spec: ObjectSpec, program: str) -> str | None:
+    """The function that is to end `program` when it throws, which nothing in its code refers to."""
+    entry = spec.programs.get(program)
+    names = entry.exception_callbacks if entry is not None else ()
+    if not names:
+        return None
+    name = names[0]
+    function = spec.functions.get(name)
+    reason = ""
+    if len(names) > 1:
+        reason = f"its tags name several exception callbacks ({', '.join(names)}); it can have one"
+    elif function is None or name in spec.programs:
+        reason = f"its exception callback '{name}' is no function of .text in this object"
+    elif not function.is_global or function.hidden:
+        reason = f"its exception callback '{name}' is {'hidden' if function.hidden else 'static'}: make it global"
+    if reason:
+        raise RelocationError(reason, program=program)
+    return name
 
 
 @dataclass(slots=True)

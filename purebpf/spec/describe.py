@@ -18,6 +18,7 @@ from purebpf.spec.maps import declared_maps, with_slots
 from purebpf.spec.model import MapSpec, ObjectSpec
 from purebpf.spec.programs import INSN_SIZE, FunctionIndex, MapPlaces, describe_functions, describe_programs
 from purebpf.spec.struct_ops import struct_ops_maps
+from purebpf.spec.tags import with_exception_callbacks
 
 _LICENSE_LIMIT: Final = 63
 _ET_REL: Final = 1
@@ -59,10 +60,9 @@ def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) ->
     if btf is not None:
         hidden = [f.name for f in functions.values() if f.hidden and f.name not in programs]
         btf = mark_hidden_functions(btf, hidden) if hidden else btf
+        programs = with_exception_callbacks(programs, btf)
     entries = {
-        (extent.section, extent.start * INSN_SIZE): extent.name
-        for extent in index.extents
-        if extent.name in programs
+        (extent.section, extent.start * INSN_SIZE): extent.name for extent in index.extents if extent.name in programs
     }
     externs = describe_externs(elf, btf, functions.values())
     kconfig = [externs.map] if externs.map is not None else []

@@ -31,14 +31,14 @@ def harness(version: str) -> Path:
     series = VERSIONS[version]
     source = _HARNESS / "load.c"
     if series:
-        folder = _library(series)
+        folder = library(series)
         flags = [f"-I{folder / 'include'}", str(source), str(folder / "libbpf.a")]
     else:
         flags = [str(source), "-Wl,-Bstatic", "-lbpf", "-Wl,-Bdynamic"]
     return _built(f"load-{version}", source, "bin", ["gcc", *_WARNINGS, *flags, "-lelf", "-lz"])
 
 
-def _library(series: str) -> Path:
+def library(series: str) -> Path:
     """libbpf.a and its headers from the kernel's source."""
     source = source_tree(series, PARTS)
     folder = cache_dir("corpus", "libbpf", series)
