@@ -209,6 +209,19 @@ def _members_of(btf: Btf, type_id: TypeId, shift: int) -> Iterator[tuple[int, Ty
             yield index, type_id, shift, member
 
 
+EnumeratorsOf = Callable[[Btf, TypeId], Mapping[str, int]]
+"""`enumerators_of`, or what remembers its answers."""
+
+
+def enumerators_of(btf: Btf, type_id: TypeId) -> dict[str, int]:
+    """The number of each enumerator by its essential name, the first of that name; nothing for what is no enum."""
+    enum = btf[type_id]
+    found: dict[str, int] = {}
+    for index, enumerator in enumerate(enum.enumerators if isinstance(enum, Enum) else ()):
+        found.setdefault(essential_name(enumerator.name), index)
+    return found
+
+
 class Mismatch(NamedTuple):
     """Part number `position` of a path has no counterpart in target type `type`, to which the parts before it led."""
 
@@ -216,10 +229,17 @@ class Mismatch(NamedTuple):
     type: TypeId
 
 
-def locate(local: Btf, access: Access, target: Btf, root: TypeId, places: PlacesOf = places_of) -> Access | Mismatch:
+def locate(
+    local: Btf,
+    access: Access,
+    target: Btf,
+    root: TypeId,
+    places: PlacesOf = places_of,
+    enumerators: EnumeratorsOf = enumerators_of,
+) -> Access | Mismatch:
     """The field or enumerator of target type `root` that local `access` means, or what stands in the way."""
     if access.parts and local.kind(access.parts[0].type) in _ENUMS and access.parts[0].name is not None:
-        return _locate_enumerator(access, target, root)
+        return _locate_enumerator(access, target, root, enumerators)
     at, bit_offset = root, 0
     parts: list[Part] = []
     for position, part in enumerate(access.parts):
@@ -245,11 +265,11 @@ def locate(local: Btf, access: Access, target: Btf, root: TypeId, places: Places
     return Access(root, tuple(parts), bit_offset)
 
 
-def _locate_enumerator(access: Access, target: Btf, root: TypeId) -> Access | Mismatch:
+def _locate_enumerator(access: Access, target: Btf, root: TypeId, enumerators: EnumeratorsOf) -> Access | Mismatch:
     at = resolve(target, root)
     enum = target[at]
     wanted = essential_name(access.parts[0].name or "")
-    for index, enumerator in enumerate(enum.enumerators if isinstance(enum, Enum) else ()):
-        if essential_name(enumerator.name) == wanted:
-            return Access(root, (Part(at, index, enumerator.name),))
-    return Mismatch(0, at)
+    index = enumerators(target, at).get(wanted)
+    if index is None or not isinstance(enum, Enum):
+        return Mismatch(0, at)
+    return Access(root, (Part(at, index, enum.enumerators[index].name),))

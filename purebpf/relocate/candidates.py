@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from purebpf.btf import Btf
 from purebpf.frozen import frozen
-from purebpf.relocate.access import Place, places_of
+from purebpf.relocate.access import Place, enumerators_of, places_of
 from purebpf.relocate.compat import essential_name, kinds_compatible
 from purebpf.units import TypeId
 
@@ -64,6 +64,7 @@ class _Known:
     flavours: dict[str, list[str]] | None = None
     named: dict[tuple[str, int], tuple[TypeId, ...]] = field(default_factory=dict)
     places: dict[TypeId, dict[str, Place]] = field(default_factory=dict)
+    enumerators: dict[TypeId, dict[str, int]] = field(default_factory=dict)
     questions: dict[Any, Any] = field(default_factory=dict)
     answers: "WeakKeyDictionary[Btf, dict[Any, Any]]" = field(default_factory=WeakKeyDictionary)
 
@@ -126,6 +127,15 @@ def places(btf: Btf, type_id: TypeId) -> dict[str, Place]:
     found = known.get(type_id)
     if found is None:
         found = known[type_id] = places_of(btf, type_id)
+    return found
+
+
+def enumerators(btf: Btf, type_id: TypeId) -> dict[str, int]:
+    """`enumerators_of`, remembered."""
+    known = _known(btf).enumerators
+    found = known.get(type_id)
+    if found is None:
+        found = known[type_id] = enumerators_of(btf, type_id)
     return found
 
 

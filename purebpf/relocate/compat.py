@@ -10,8 +10,8 @@ is the programmer's other idea of `task_struct` (a flavour). Three relations, fr
 - types match if every member and enumerator of the local type is in the target with the same name and a matching
   type; behind a pointer structs are asked for their names only.
 
-Nesting deeper than 32 is an error, as in libbpf. A pair of types is compared once, and the number of comparisons is
-bounded, so that damaged types cost little.
+Nesting deeper than 32 is an error, as in libbpf. A pair of types is compared once, and the number of comparisons for
+an object is bounded, so that damaged types cost little.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +22,7 @@ from purebpf.errors import RelocationError
 from purebpf.units import TypeId
 
 DEEPEST: Final = 32
-_MOST_COMPARISONS: Final = 65_536
+_MOST_COMPARISONS: Final = 131_072
 _ENUMS: Final = (Kind.ENUM, Kind.ENUM64)
 _COMPOUND: Final = (Kind.STRUCT, Kind.UNION)
 _NAMED: Final = (*_ENUMS, Kind.FWD)
@@ -75,29 +75,28 @@ def _is_whole(btf: Btf, type_id: int) -> bool:
     return isinstance(number, Int) and not number.bit_offset
 
 
-def types_compatible(local: Btf, local_id: TypeId, target: Btf, target_id: TypeId) -> bool:
-    """Whether the types are of one kind all the way through pointers, arrays and functions."""
-    # The first look does not see through typedefs: a struct is no candidate for a typedef of a struct.
-    if not kinds_compatible(local.kind(local_id), target.kind(target_id)):
-        return False
-    return _Comparison(local, target).compatible(local_id, target_id, DEEPEST)
-
-
-def types_match(local: Btf, local_id: TypeId, target: Btf, target_id: TypeId) -> bool:
-    """Whether everything of the local type is in the target type, with the same names and matching types."""
-    return _Comparison(local, target).matching(local_id, target_id, False, DEEPEST)
-
-
-class _Comparison:
-    """One comparison of whole types: what is known of pairs, and how much more may be looked at."""
+class Comparison:
+    """Compares whole types of an object and a target: what is known of pairs, and how much more may be looked at."""
 
     def __init__(self, local: Btf, target: Btf) -> None:
         self._local = local
         self._target = target
-        self._known: dict[tuple[int, int, bool], bool] = {}
+        self._compatible: dict[tuple[int, int], bool] = {}
+        self._matching: dict[tuple[int, int, bool], bool] = {}
         self._left = _MOST_COMPARISONS
 
-    def compatible(self, local_id: int, target_id: int, level: int) -> bool:
+    def compatible(self, local_id: TypeId, target_id: TypeId) -> bool:
+        """Whether the types are of one kind all the way through pointers, arrays and functions."""
+        # The first look does not see through typedefs: a struct is no candidate for a typedef of a struct.
+        if not kinds_compatible(self._local.kind(local_id), self._target.kind(target_id)):
+            return False
+        return self._are_compatible(local_id, target_id, DEEPEST)
+
+    def match(self, local_id: TypeId, target_id: TypeId) -> bool:
+        """Whether everything of the local type is in the target type, with the same names and matching types."""
+        return self._match(local_id, target_id, False, DEEPEST)
+
+    def _are_compatible(self, local_id: int, target_id: int, level: int) -> bool:
         self._spend(local_id, level + 1)
         for _ in range(DEEPEST):
             local, target = self._local[resolve(self._local, local_id)], self._target[resolve(self._target, target_id)]
@@ -124,20 +123,20 @@ class _Comparison:
         if len(local.parameters) != len(target.parameters):
             return False
         for ours, theirs in zip(local.parameters, target.parameters, strict=True):
-            pair = (ours.type, theirs.type, False)
-            if pair not in self._known:
-                self._known[pair] = self.compatible(ours.type, theirs.type, level - 1)
-            if not self._known[pair]:
+            pair = (ours.type, theirs.type)
+            if pair not in self._compatible:
+                self._compatible[pair] = self._are_compatible(ours.type, theirs.type, level - 1)
+            if not self._compatible[pair]:
                 return False
         return True
 
-    def matching(self, local_id: int, target_id: int, behind_pointer: bool, level: int) -> bool:
+    def _match(self, local_id: int, target_id: int, behind_pointer: bool, level: int) -> bool:
         pair = (local_id, target_id, behind_pointer)
-        if pair not in self._known:
-            self._known[pair] = self._matching(local_id, target_id, behind_pointer, level)
-        return self._known[pair]
+        if pair not in self._matching:
+            self._matching[pair] = self._compare(local_id, target_id, behind_pointer, level)
+        return self._matching[pair]
 
-    def _matching(self, local_id: int, target_id: int, behind_pointer: bool, level: int) -> bool:
+    def _compare(self, local_id: int, target_id: int, behind_pointer: bool, level: int) -> bool:
         self._spend(local_id, level)
         for _ in range(DEEPEST):
             local, target = self._local[resolve(self._local, local_id)], self._target[resolve(self._target, target_id)]
@@ -167,7 +166,7 @@ class _Comparison:
 
     def _parameters_match(self, local: FunctionProto, target: FunctionProto, behind_pointer: bool, level: int) -> bool:
         return len(local.parameters) == len(target.parameters) and all(
-            self.matching(ours.type, theirs.type, behind_pointer, level - 1)
+            self._match(ours.type, theirs.type, behind_pointer, level - 1)
             for ours, theirs in zip(local.parameters, target.parameters, strict=True)
         )
 
@@ -191,7 +190,7 @@ class _Comparison:
             named.setdefault(essential_name(member.name), []).append(member.type)
         for member in local.members:
             same_name = named.get(essential_name(member.name), ())
-            if not any(self.matching(member.type, type_id, False, level - 1) for type_id in self._counted(same_name)):
+            if not any(self._match(member.type, type_id, False, level - 1) for type_id in self._counted(same_name)):
                 return False
         return True
 
@@ -205,7 +204,17 @@ class _Comparison:
             raise _too_deep(self._local, local_id)
         self._left -= 1
         if self._left < 0:
-            raise RelocationError(f"comparing two types for CO-RE takes more than {_MOST_COMPARISONS} steps")
+            raise RelocationError(f"comparing whole types for CO-RE takes more than {_MOST_COMPARISONS} steps")
+
+
+def types_compatible(local: Btf, local_id: TypeId, target: Btf, target_id: TypeId) -> bool:
+    """One comparison alone: whether the types are of one kind all the way through."""
+    return Comparison(local, target).compatible(local_id, target_id)
+
+
+def types_match(local: Btf, local_id: TypeId, target: Btf, target_id: TypeId) -> bool:
+    """One comparison alone: whether everything of the local type is in the target type."""
+    return Comparison(local, target).match(local_id, target_id)
 
 
 def _enumerators_match(local: Enum, target: Enum) -> bool:

@@ -13,8 +13,16 @@ from purebpf.btf import Btf, CoreKind, CoreRelocation, type_name
 from purebpf.errors import NotSupported, RelocationError
 from purebpf.frozen import frozen
 from purebpf.relocate.access import ENUM_KINDS, FIELD_KINDS, Access, locate, parse_access
-from purebpf.relocate.candidates import Candidate, KernelTypes, candidates, known_answers, known_questions, places
-from purebpf.relocate.compat import types_compatible, types_match
+from purebpf.relocate.candidates import (
+    Candidate,
+    KernelTypes,
+    candidates,
+    enumerators,
+    known_answers,
+    known_questions,
+    places,
+)
+from purebpf.relocate.compat import Comparison
 from purebpf.relocate.values import FOUND_OR_ZERO, Value, may_resize, value_of, words
 from purebpf.units import ByteOrder, TypeId
 
@@ -85,6 +93,7 @@ class Resolver:
         self._byteorder = byteorder
         self._decided: dict[tuple[TypeId, str, CoreKind], Decision] = {}
         self._candidates: dict[TypeId, tuple[Candidate, ...]] = {}
+        self._comparisons: dict[Btf, Comparison] = {}
         self._questions = known_questions(local)
         self._answers: dict[Any, Any] = {}
         self._answers_of: Btf | None = None
@@ -156,10 +165,13 @@ class Resolver:
     def _found(self, kind: CoreKind, access: Access, candidate: Candidate) -> Access | None:
         target, root = candidate.btf, candidate.type
         if kind in FIELD_KINDS or kind in ENUM_KINDS:
-            found = locate(self._local, access, target, root, places)
+            found = locate(self._local, access, target, root, places, enumerators)
             return found if isinstance(found, Access) else None
-        same = types_match if kind is CoreKind.TYPE_MATCHES else types_compatible
-        return Access(root) if same(self._local, access.root, target, root) else None
+        comparison = self._comparisons.get(target)
+        if comparison is None:
+            comparison = self._comparisons[target] = Comparison(self._local, target)
+        same = comparison.match if kind is CoreKind.TYPE_MATCHES else comparison.compatible
+        return Access(root) if same(access.root, root) else None
 
     def _kernel_types(self, kind: CoreKind, access: Access, name: str) -> Btf:
         types = self._kernel.core_btf
