@@ -51,7 +51,8 @@ def test_every_feature_has_a_probe(kernel):
     fds = open_fds()
     kernel.refuse = {"link_create_perf_event": errno.EBADF, "link_create_uprobe_multi": errno.EBADF}
     for feature in Feature:
-        assert features.supports(feature) is (feature is not Feature.UPROBE_MULTI_LINK)
+        # The kernel that takes all takes an offset beyond a value as well, which proves nothing.
+        assert features.supports(feature) is (feature not in (Feature.UPROBE_MULTI_LINK, Feature.LDIMM64_OFFSET))
     assert open_fds() == fds
 
 
@@ -118,3 +119,16 @@ def test_a_probe_that_fails_halfway_leaves_no_fd(kernel):
     assert not features.supports(Feature.GLOBAL_DATA)
     assert not features.supports(Feature.PROG_BIND_MAP)
     assert open_fds() == fds
+
+
+@pytest.mark.parametrize(
+    ("said", "far"),
+    [("direct value offset of 1073741824 is not allowed", False), ("invalid access to map value pointer", True)],
+)
+def test_the_verifier_says_whether_an_offset_may_be_far(kernel, monkeypatch, said, far):
+    def refuse(*, log, **_):
+        log.buffer[: len(said)] = said.encode()
+        raise OSError(errno.EINVAL, "refused")
+
+    monkeypatch.setattr(calls, "prog_load", refuse)
+    assert features.supports(Feature.LDIMM64_OFFSET) is far
