@@ -32,10 +32,12 @@ int look_up(struct xdp_md *ctx)
 
 	tuple.ipv4.saddr = 1;
 	connection = bpf_xdp_ct_lookup(ctx, &tuple, sizeof(tuple.ipv4), &opts, sizeof(opts));
-	found = !!connection;
-	if (connection)
+	if (connection) {
+		found = 1;
 		bpf_ct_release(connection);
-	else
+	} else {
+		found = 0;
 		error = opts.error;
+	}
 	return XDP_PASS;
 }

@@ -34,8 +34,8 @@ NEWER_SECTIONS: Final = frozenset(
 )  # fmt: skip
 """Section names (before any target) that came after libbpf 1.1, which gives such programs no type."""
 
-NOT_YET_CREATED: Final = ".kconfig"
-"""End of the name of a map that comes with the externs: programs that use it are left out as well."""
+ABSENT_FUNCTION: Final = "libbpf 1.1 calls BTF id 0 where newer ones poison the call of an absent function"
+FLAVOURED_FUNCTION: Final = "libbpf 1.1 looks for a function by its whole name, newer ones without its ___flavour"
 
 # The order of the calls differs in one place: libbpf fills the slots of a map of maps as soon as that map is made, and
 # fails if an inner map comes later in the file; purebpf fills them when all maps are there. So the tests compare the

@@ -1,7 +1,7 @@
 """What purebpf says of an object, in the terms of the harness: the one place that knows purebpf's types.
 
 The target is the newest kernel that can be, as in the harness: every feature there, the version of the running
-kernel. Programs that cannot be prepared (CO-RE, externs, targets that this kernel lacks, sections that
+kernel. Programs that cannot be prepared (CO-RE, targets and externs that this kernel lacks, sections that
 nobody knows) are left out and named with the reason, so that the rest of the object can be compared.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from purebpf.errors import AttachTargetError
+from purebpf.errors import AttachTargetError, UnresolvedExtern
 from purebpf.host.cpus import possible_cpus
 from purebpf.host.target import running_target
 from purebpf.host.version import running_version
@@ -33,10 +33,12 @@ from purebpf.plan.steps import (
     Step,
 )
 from purebpf.plan.target import Feature, Target
+from purebpf.relocate.compat import essential_name
+from purebpf.relocate.externs import ResolvedExterns, resolve_externs
+from purebpf.relocate.link import link
 from purebpf.spec.model import (
     CoreAccess,
-    ExternCall,
-    ExternValue,
+    ExternKind,
     MapOrigin,
     ObjectSpec,
     ProgramSpec,
@@ -45,8 +47,10 @@ from purebpf.spec.model import (
 )
 from purebpf.uapi import MapType, ProgramType
 from purebpf.units import ByteOrder
+from tests.oracle.known_differences import ABSENT_FUNCTION, FLAVOURED_FUNCTION
 
 Record = dict[str, Any]
+_KPROBES = "/sys/bus/event_source/devices/kprobe/type"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,13 @@ def _target(byteorder: ByteOrder) -> Target:
         running_version(),
         byteorder,
         possible_cpus=len(possible_cpus()),
-        # libbpf 1.1 knows no such links, and makes one uprobe for each place of a USDT probe.
-        features={Feature.UPROBE_MULTI_LINK: False},
+        # libbpf 1.1 knows no such links, and makes one uprobe for each place of a USDT probe. Whether system calls have
+        # wrappers it finds out by a kprobe, which not every kernel has.
+        features={Feature.UPROBE_MULTI_LINK: False, Feature.SYSCALL_WRAPPER: Path(_KPROBES).exists()},
         read_btf=running.read_btf,
-        read_modules=running.read_modules,
+        # The harness shows libbpf no module.
+        read_symbols=running.read_symbols,
+        read_kconfig=running.read_kconfig,
     )
 
 
@@ -109,7 +116,28 @@ def _out_of_reach(spec: ObjectSpec, program: ProgramSpec) -> str:
         attach_point(program, _target(spec.byteorder))
     except AttachTargetError as error:
         return error.reason
-    return next(_obstacles(spec, program.name), "")
+    return next(_obstacles(spec, program.name), "") or _missing(spec, program.name)
+
+
+def _missing(spec: ObjectSpec, program: str) -> str:
+    """What the program needs and the kernel does not have, or has and libbpf 1.1 does not find."""
+    if not spec.externs:
+        return ""
+    try:
+        resolved = resolve_externs(spec, [link(spec, spec.functions, program)], _target(spec.byteorder))
+    except UnresolvedExtern as error:
+        return error.reason
+    used = {reference.extern for reference in resolved.programs[0].externs}
+    return "; ".join(sorted({reason for name in used if (reason := _otherwise(spec, name, resolved))}))
+
+
+def _otherwise(spec: ObjectSpec, name: str, resolved: ResolvedExterns) -> str:
+    """Why libbpf 1.1 makes something else of a kernel function, '' if it does not: see known_differences."""
+    if spec.externs[name].kind is not ExternKind.KFUNC:
+        return ""
+    if essential_name(name) != name:
+        return FLAVOURED_FUNCTION
+    return ABSENT_FUNCTION if resolved.found.get(name) is None else ""
 
 
 def _obstacles(spec: ObjectSpec, entry: str) -> Iterator[str]:
@@ -120,8 +148,6 @@ def _obstacles(spec: ObjectSpec, entry: str) -> Iterator[str]:
             match reference:
                 case CoreAccess():
                     yield "CO-RE"
-                case ExternValue(extern=name) | ExternCall(extern=name):
-                    yield f"extern {name}"
                 case SubprogramCall(function=name) | SubprogramAddress(function=name) if name not in seen:
                     seen.add(name)
                     waiting.append(name)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from purebpf.uapi import ProgramType
-from tests.oracle.corpus import SOURCES, built, shipped
+from tests.oracle.corpus import SOURCES, built
 from tests.oracle.known_differences import (
+    ABSENT_FUNCTION,
+    FLAVOURED_FUNCTION,
     NEWER_SECTIONS,
-    NOT_YET_CREATED,
     REFUSED_BY_LIBBPF,
     TAKES_THE_RUNNING_VERSION,
 )
 from tests.oracle.libbpf import judge
+from tests.oracle.purebpf_side import prepare
 
 
 def test_each_refusal_is_libbpfs_answer_to_some_object() -> None:
@@ -26,9 +28,10 @@ def test_each_newer_section_is_in_an_object_and_means_nothing_to_libbpf() -> Non
     )
 
 
-def test_some_shipped_object_has_a_kconfig_map() -> None:
-    verdicts = (judge(path) for origin in shipped() for path in origin.objects())
-    assert any(record["name"].endswith(NOT_YET_CREATED) for verdict in verdicts for record in verdict.created)
+def test_each_other_treatment_of_functions_is_that_of_some_program() -> None:
+    left_out = prepare(SOURCES / "built" / "kfunc.bpf.o").left_out
+    assert FLAVOURED_FUNCTION in left_out["look"]
+    assert left_out["call_the_absent"] == ABSENT_FUNCTION
 
 
 def test_libbpf_takes_the_version_of_the_file_for_a_kprobe() -> None:
