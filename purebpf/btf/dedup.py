@@ -13,7 +13,7 @@ definition in an otherwise equal type: there it is that definition.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from purebpf.btf.kinds import KIND_MASK, VLEN_MASK
 from purebpf.btf.reader import Btf
@@ -27,6 +27,8 @@ _STRUCT, _UNION = Kind.STRUCT.value, Kind.UNION.value
 _VAR, _DATASEC = Kind.VAR.value, Kind.DATASEC.value
 _MAX_ROUNDS = 8
 """Of guessing which declarations can be resolved. Every round gives up names; a real file takes one or two."""
+_MAX_COMPARED = 10_000
+"""Types looked at to resolve one declaration by what holds it."""
 
 Signature = tuple[int, ...]
 
@@ -133,9 +135,33 @@ class _Graph:
             self.colors = refine(self.signatures, self._resolved())
             failed = [key for key in open_names if len({self.colors[each] for each in self.definitions[key]}) > 1]
             if not failed:
-                return
+                break
             for key in failed:
                 del open_names[key]
+        for _ in range(_MAX_ROUNDS):
+            if not self._resolve_in_place():
+                return
+            self.colors = refine(self.signatures, self._resolved())
+
+    def _resolve_in_place(self) -> bool:
+        """Resolve declarations with several definitions by the types that hold them; tell whether there were any."""
+        left = [
+            each
+            for key, declared in self.declarations.items()
+            if key in self.definitions
+            for each in declared
+            if self.alias[each] == each
+        ]
+        if not left:
+            return False
+        matcher = _Matcher(self)
+        for each in left:
+            for pair in matcher.holders(each):
+                found = matcher.match(*pair)
+                if each in found:
+                    self.alias[each] = found[each]
+                    break
+        return any(self.alias[each] != each for each in left)
 
     def _resolved(self) -> list[Sequence[int]]:
         """The references, with aliases followed."""
@@ -147,6 +173,61 @@ class _Graph:
             references if changed.isdisjoint(references) else [alias[each] for each in references]
             for references in self.references
         ]
+
+
+class _Matcher:
+    """Compares types that are not equal, to see whether declarations are all that keeps them apart."""
+
+    def __init__(self, graph: _Graph) -> None:
+        self._graph = graph
+        self._key_of = {
+            each: key for table in (graph.declarations, graph.definitions) for key, ids in table.items() for each in ids
+        }
+        self._declared = {each for ids in graph.declarations.values() for each in ids}
+        self._sources: list[list[int]] = [[] for _ in graph.signatures]
+        for node, targets in enumerate(graph.references):
+            for target in targets:
+                self._sources[target].append(node)
+
+    def holders(self, declaration: int) -> Iterator[tuple[int, int]]:
+        """Structs that refer to the declaration, by pointers and the like, each with one that looks like it."""
+        graph, seen, todo = self._graph, {declaration}, [declaration]
+        while todo and len(seen) < _MAX_COMPARED:
+            for source in self._sources[todo.pop()]:
+                if source in seen:
+                    continue
+                seen.add(source)
+                key = self._key_of.get(source)
+                if key is None:
+                    todo.append(source)
+                    continue
+                for other in graph.definitions.get(key, ()):
+                    alike = graph.signatures[other] == graph.signatures[source]
+                    if alike and graph.colors[other] != graph.colors[source]:
+                        yield source, other
+
+    def match(self, one: int, other: int) -> dict[int, int]:
+        """What each declaration must be for the two types to be equal; empty if nothing makes them so."""
+        graph, found = self._graph, dict[int, int]()
+        seen, todo = {(one, other)}, [(one, other)]
+        while todo:
+            pair = todo.pop()
+            first, second = graph.alias[pair[0]], graph.alias[pair[1]]
+            if graph.colors[first] == graph.colors[second]:
+                continue
+            if first in self._declared or second in self._declared:
+                declaration, definition = (first, second) if first in self._declared else (second, first)
+                fits = definition not in self._declared and self._key_of.get(definition) == self._key_of[declaration]
+                if not fits or graph.colors[found.setdefault(declaration, definition)] != graph.colors[definition]:
+                    return {}
+                continue
+            if graph.signatures[first] != graph.signatures[second] or len(seen) > _MAX_COMPARED:
+                return {}
+            for deeper in zip(graph.references[first], graph.references[second], strict=True):
+                if deeper not in seen:
+                    seen.add(deeper)
+                    todo.append(deeper)
+        return found
 
 
 class _Canonical:

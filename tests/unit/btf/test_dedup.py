@@ -141,6 +141,25 @@ def test_a_declaration_with_two_definitions_stays_a_declaration() -> None:
     assert types_of(deduped(btf)) == types_of(btf)
 
 
+def test_a_declaration_with_two_definitions_is_the_one_that_an_equal_holder_has() -> None:
+    """Which of the two `s` the declaration stands for is told by the list that holds it."""
+    first = built(holding("holder", 2), pointer(3), Struct("s", 4, ()))
+    second = built(holding("other", 2), pointer(3), Struct("s", 8, ()))
+    declared = built(holding("other", 2), pointer(3), Forward("s"), Typedef("t", TypeId(3)))
+    result = deduped(merged(first, second, declared))
+    assert not result.ids_of(Kind.FWD)
+    assert result[result.ids_of(Kind.TYPEDEF)[0]] == Typedef("t", TypeId(6))
+    assert len(types_of(result)) == 7
+
+
+def test_a_declaration_that_two_holders_contradict_each_other_about_stays() -> None:
+    first = built(holding("holder", 2, 2), pointer(3), Struct("s", 4, ()), Struct("s", 8, ()), pointer(4))
+    declared = built(holding("holder", 2, 5), pointer(3), Struct("s", 4, ()), Struct("s", 8, ()), pointer(4))
+    with_forward = built(holding("holder", 2, 2), pointer(3), Forward("s"), Struct("s", 8, ()))
+    assert len(deduped(merged(first, declared)).ids_of(Kind.STRUCT)) == 4
+    assert not deduped(merged(first, with_forward)).ids_of(Kind.FWD)
+
+
 def test_a_union_is_no_definition_of_a_struct() -> None:
     btf = built(Forward("s"), Union("s", 4, ()))
     assert types_of(deduped(btf)) == types_of(btf)
