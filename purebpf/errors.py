@@ -4,7 +4,7 @@
       ObjectFileError(ValueError)   the file is at fault: .file .section .offset
         ElfError  BtfError  SpecError
       PlanError                     the file does not fit this target: .program .insn
-        RelocationError  UnresolvedExtern  AttachTargetError
+        RelocationError  UnresolvedExtern  AttachTargetError  UnknownFact
       NotSupported                  the kernel lacks something: .feature .since .config
       KernelError(OSError)          the kernel refused a call: .operation .subject .errno
         NotPermitted(PermissionError)   with what stands in the way in .evidence
@@ -110,6 +110,10 @@ class UnresolvedExtern(PlanError):
 
 class AttachTargetError(PlanError):
     """What a program wants to be attached to does not exist or is not named."""
+
+
+class UnknownFact(PlanError):
+    """The description of the target does not tell what the object asks for; the kernel itself may have it."""
 
 
 class NotSupported(BpfError):

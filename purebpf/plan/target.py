@@ -20,7 +20,7 @@ from enum import Enum
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from purebpf.errors import BtfError, KernelError, NotSupported, PlanError
+from purebpf.errors import BtfError, KernelError, NotSupported, UnknownFact
 from purebpf.near import did_you_mean
 
 if TYPE_CHECKING:
@@ -103,21 +103,21 @@ class ProgramTypes:
 
 
 def _no_symbols() -> Symbols:
-    raise PlanError(
+    raise UnknownFact(
         "the description of the target does not tell the addresses of the kernel's symbols",
         remedy="plan for the running kernel, or give them: Target.from_btf(..., symbols={name: address})",
     )
 
 
 def _no_programs(_: HasFd | int) -> ProgramTypes:
-    raise PlanError(
+    raise UnknownFact(
         "the description of the target tells nothing of loaded programs",
         remedy="what goes to a loaded program can only be planned for the running kernel",
     )
 
 
 def _no_kconfig() -> Kconfig:
-    raise PlanError(
+    raise UnknownFact(
         "the description of the target does not tell the kernel's configuration",
         remedy="give it with the option kconfig, as text or as a mapping: kconfig='CONFIG_HZ=250'",
     )
@@ -189,8 +189,8 @@ class Target:
         """The value of a 'LINUX_...' that is in no .config; None for a name that nobody knows."""
         if name == "LINUX_KERNEL_VERSION":
             if not self.kernel_version:
-                raise PlanError("the description of the target does not tell the kernel's version",
-                                remedy="give it: Target.from_btf(..., release='6.12.1')")  # fmt: skip
+                raise UnknownFact("the description of the target does not tell the kernel's version",
+                                  remedy="give it: Target.from_btf(..., release='6.12.1')")  # fmt: skip
             return self.kernel_version
         feature = _VIRTUAL.get(name)
         return int(self.supports(feature)) if feature is not None else None
@@ -242,7 +242,7 @@ class Target:
         depends on the version. A feature that `features` does not name is there if the release is as new as the first
         kernel that had it; without a release it is taken to be there. `modules` are files of the same two forms, by
         name or named after the file; `kconfig` is the text of its .config, or a mapping; `symbols` are the addresses
-        of its symbols. What is not given is a `PlanError` when an object asks for it.
+        of its symbols. What is not given is an `UnknownFact` when an object asks for it.
         """
         from purebpf.plan.btf_file import byteorder_of, contents, read_btf_file
 

@@ -1,0 +1,226 @@
+"""Whether an object will load on a kernel that need not be here.
+
+Rules: everything that a loader decides is decided by the loader's own stages, one program at a time so that each gets
+its verdict; then what only the kernel would refuse is asked of its BTF: types it does not know or was built without,
+helpers, instructions, and accesses that CO-RE could not place where the code still reaches them. What the verifier
+works out by following values is not done here, and no verdict claims it.
+"""
+
+from collections.abc import Generator, Iterator
+from typing import Final
+
+from purebpf.errors import (
+    AttachTargetError,
+    BpfError,
+    BtfError,
+    NotSupported,
+    PlanError,
+    RelocationError,
+    UnknownFact,
+    UnresolvedExtern,
+)
+from purebpf.helper_ids import Helper
+from purebpf.insn.patch import iter_calls
+from purebpf.insn.reach import Pointer, reachable
+from purebpf.plan.stages import plan_object
+from purebpf.plan.steps import CreateMap, FreezeMap, LoadPlan, LoadProgram, SetValue
+from purebpf.plan.target import Target, encode_version
+from purebpf.preflight.abi import Abi
+from purebpf.preflight.isa import extensions
+from purebpf.preflight.report import Finding, Report, Verdict, worst
+from purebpf.relocate.model import PoisonedCall
+from purebpf.spec.model import ExternKind, ObjectSpec
+from purebpf.uapi import AttachType, MapType
+from purebpf.units import InsnIndex
+
+_LOADS, _FAILS, _UNKNOWN = Verdict.LOADS, Verdict.FAILS, Verdict.UNKNOWN
+_HELPERS: Final = {int(helper): helper.name for helper in Helper}
+_WITHOUT_ENTRIES: Final = (
+    MapType.CGROUP_STORAGE,
+    MapType.PERCPU_CGROUP_STORAGE,
+    MapType.SK_STORAGE,
+    MapType.INODE_STORAGE,
+    MapType.TASK_STORAGE,
+    MapType.CGRP_STORAGE,
+    MapType.STRUCT_OPS,
+)
+_NEEDS: Final = (
+    (UnresolvedExtern, "extern"),
+    (AttachTargetError, "attach target"),
+    (RelocationError, "type"),
+    (NotSupported, "feature"),
+)
+
+
+def check(spec: ObjectSpec, target: Target) -> Report:
+    """What will become of a load of `spec` on `target`; programs with autoload off are left out."""
+    btf = target.btf
+    abi = Abi(btf) if btf is not None else None
+    judge = _Judge(spec, target, abi)
+    names = [program.name for program in spec.programs.values() if program.autoload]
+    programs = {name: worst(f.verdict for f in judge.add(judge.program(name))) for name in names}
+    if not names:
+        judge.add(judge.whole())
+    maps = {name: worst(f.verdict for f in judge.add(judge.map(step))) for name, step in judge.maps.items()}
+    return Report(spec.name, target.name, programs, maps, tuple(judge.findings))
+
+
+class _Judge:
+    def __init__(self, spec: ObjectSpec, target: Target, abi: Abi | None) -> None:
+        self._spec = spec
+        self._target = target
+        self._abi = abi
+        self.maps: dict[str, CreateMap] = {}
+        self.findings: list[Finding] = []
+        self._told: set[Finding] = set()
+
+    def add(self, findings: Iterator[Finding]) -> list[Finding]:
+        """Keep what is new of `findings`; all of them are given back."""
+        found = list(findings)
+        for finding in found:
+            if finding not in self._told:
+                self._told.add(finding)
+                self.findings.append(finding)
+        return found
+
+    def whole(self) -> Iterator[Finding]:
+        """The object without its programs."""
+        plan = yield from self._planned(self._spec, f"object '{self._spec.name}'")
+        self._take_maps(plan)
+
+    def program(self, name: str) -> Iterator[Finding]:
+        """Everything that stands in the way of one program."""
+        subject = f"program '{name}'"
+        plan = yield from self._planned(self._spec.with_programs(name), subject)
+        self._take_maps(plan)
+        if plan is not None:
+            for step in plan.programs():
+                yield from self._loaded(plan, step, subject)
+
+    def _planned(self, spec: ObjectSpec, subject: str) -> Generator[Finding, None, LoadPlan | None]:
+        try:
+            return plan_object(spec, self._target)
+        except BpfError as error:
+            yield _of_error(error, subject, self._spec)
+        return None
+
+    def _take_maps(self, plan: LoadPlan | None) -> None:
+        for step in plan.maps() if plan is not None else ():
+            self.maps.setdefault(step.name, step)
+
+    def _loaded(self, plan: LoadPlan, step: LoadProgram, subject: str) -> Iterator[Finding]:
+        live = reachable(step.code, self._spec.byteorder, pointers=self._constants(plan, step))
+        yield from self._poisoned(step, subject, live)
+        yield from self._instructions(step, subject)
+        if self._abi is None:
+            reason = "the target has no BTF, so nobody can say what programs and helpers it knows"
+            yield Finding(_UNKNOWN, subject, "type", "BTF", reason)
+            return
+        yield from self._kind(step, subject, self._abi)
+        yield from self._helpers(step, subject, self._abi, live)
+
+    def _constants(self, plan: LoadPlan, step: LoadProgram) -> dict[InsnIndex, Pointer]:
+        """What stands in maps that no program can change: the verifier knows their values too."""
+        frozen = {each.map for each in plan.steps if isinstance(each, FreezeMap)}
+        contents = {each.map: each.value for each in plan.steps if isinstance(each, SetValue) and each.map in frozen}
+        return {
+            slot.insn: Pointer(contents[slot.map], slot.offset)
+            for slot in step.slots
+            if slot.offset is not None and slot.map in contents
+        }
+
+    def _poisoned(self, step: LoadProgram, subject: str, live: frozenset[InsnIndex]) -> Iterator[Finding]:
+        for poisoned in step.poisoned:
+            if poisoned.insn not in live:
+                continue
+            failure = poisoned.failure()
+            need = "kernel function" if isinstance(poisoned, PoisonedCall) else "type"
+            name = poisoned.function if isinstance(poisoned, PoisonedCall) else poisoned.question
+            yield Finding(_FAILS, subject, need, name, failure.reason, tuple(failure.evidence), failure.remedy)
+
+    def _instructions(self, step: LoadProgram, subject: str) -> Iterator[Finding]:
+        at_least, before = self._ages()
+        for extension, insn in extensions(step.code, self._spec.byteorder):
+            since = encode_version(extension.since)
+            if since <= at_least:
+                continue
+            certain = before and since >= before
+            reason = f"it uses {extension.text} at instruction {insn}, which came with Linux {extension.since}"
+            if not certain:
+                reason += "; the target's release is not told"
+            yield Finding(_FAILS if certain else _UNKNOWN, subject, "instructions", extension.text, reason)
+
+    def _ages(self) -> tuple[int, int]:
+        version = self._target.kernel_version
+        if version:
+            return version, version + 1
+        return self._abi.ages if self._abi is not None else (0, 0)
+
+    def _kind(self, step: LoadProgram, subject: str, abi: Abi) -> Iterator[Finding]:
+        if abi.knows_program(step.type) is False:
+            reason = f"the kernel is older than programs of type {step.type}"
+            yield Finding(_FAILS, subject, "program type", str(step.type), reason)
+        elif option := abi.without_program(step.type):
+            reason = f"the kernel was built without {option}, which programs of type {step.type} need"
+            yield Finding(_FAILS, subject, "program type", str(step.type), reason)
+        attach = step.expected_attach_type
+        if isinstance(attach, AttachType) and abi.knows_attachment(attach) is False:
+            reason = f"the kernel is older than attach type {attach}"
+            yield Finding(_FAILS, subject, "attach type", str(attach), reason)
+
+    def _helpers(self, step: LoadProgram, subject: str, abi: Abi, live: frozenset[InsnIndex]) -> Iterator[Finding]:
+        poisoned = {each.insn for each in step.poisoned}
+        for insn, source, number in iter_calls(step.code, self._spec.byteorder):
+            if source or insn not in live or insn in poisoned or abi.knows_helper(number) is not False:
+                continue
+            name = f"bpf_{_HELPERS[number]}" if number in _HELPERS else f"helper {number}"
+            reason = f"it calls {name}() at instruction {insn}, which the kernel does not have"
+            yield Finding(_FAILS, subject, "helper", name, reason)
+
+    def map(self, step: CreateMap) -> Iterator[Finding]:
+        """What stands in the way of one map."""
+        subject = f"map '{step.name}'"
+        if self._abi is None:
+            return
+        kind = str(step.type) if isinstance(step.type, MapType) else f"type {step.type}"
+        if self._abi.knows_map(step.type) is False:
+            yield Finding(_FAILS, subject, "map type", kind, f"the kernel is older than maps of type {kind}")
+        elif option := self._abi.without_map(step.type):
+            reason = f"the kernel was built without {option}, which maps of type {kind} need"
+            yield Finding(_FAILS, subject, "map type", kind, reason)
+        elif not step.max_entries and step.type not in _WITHOUT_ENTRIES and not step.pin_path:
+            reason = f"a map of type {kind} needs max_entries"
+            remedy = "set it in the file, or with spec.with_map(name, max_entries=...)"
+            yield Finding(_FAILS, subject, "map type", kind, reason, (), remedy)
+
+
+def _of_error(error: BpfError, subject: str, spec: ObjectSpec) -> Finding:
+    """The finding that an error of the loader's stages is."""
+    verdict = _UNKNOWN if isinstance(error, UnknownFact) else _FAILS
+    need = next((need for kind, need in _NEEDS if isinstance(error, kind)), "object")
+    reason = getattr(error, "reason", "") or str(error).splitlines()[0]
+    name = ""
+    if isinstance(error, NotSupported):
+        name, reason = error.feature, str(error).splitlines()[0]
+    if isinstance(error, BtfError):
+        reason = str(error)
+    if isinstance(error, UnresolvedExtern):
+        name, need = _extern(error, spec)
+    if isinstance(error, PlanError | NotSupported):
+        return Finding(verdict, subject, need, name, reason, error.evidence, error.remedy)
+    return Finding(verdict, subject, need, name, reason)
+
+
+_EXTERNS: Final = {
+    ExternKind.KCONFIG: "configuration",
+    ExternKind.KSYM: "kernel symbol",
+    ExternKind.KFUNC: "kernel function",
+}
+
+
+def _extern(error: UnresolvedExtern, spec: ObjectSpec) -> tuple[str, str]:
+    """Name and kind of the extern that an error is about."""
+    for name, extern in spec.externs.items():
+        if f"'{name}'" in error.reason:
+            return name, _EXTERNS[extern.kind]
+    return "", "extern"
