@@ -349,8 +349,10 @@ class FakeKernel:
         found = self.open.get(number)
         if not isinstance(found, FakeMap):
             return errno.EBADF if found is None else errno.EINVAL, insn, f"fd {number} is not pointing to valid bpf_map"
-        if source == 2 and not 0 <= offset < found.facts.value_size:
-            complaint = f"invalid access to map value pointer, value_size={found.facts.value_size} off={offset}"
+        facts = found.facts
+        size = facts.max_entries * PAGE_SIZE if facts.type == MapType.ARENA else facts.value_size
+        if source == 2 and not 0 <= offset < size:
+            complaint = f"invalid access to map value pointer, value_size={size} off={offset}"
             return errno.EINVAL, insn, complaint
         maps.append(found)
         return None
