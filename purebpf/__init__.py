@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         PlanError,
         RelocationError,
         SpecError,
+        UnknownFact,
         UnresolvedExtern,
         VerifierError,
     )
@@ -71,6 +72,7 @@ _PLACES = {
     "RingBuffer": "live.ringbuf",
     "SpecError": "errors",
     "Target": "plan.target",
+    "UnknownFact": "errors",
     "UnresolvedExtern": "errors",
     "VerifierError": "errors",
     "attached": "api",
@@ -108,6 +110,7 @@ __all__ = [
     "RingBuffer",
     "SpecError",
     "Target",
+    "UnknownFact",
     "UnresolvedExtern",
     "VerifierError",
     "attached",
