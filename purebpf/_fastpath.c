@@ -355,7 +355,9 @@ static PyObject *fetch(const struct map *map, int command, const void *key, uint
 static PyObject *operate(const struct map *map, int command, PyObject *key_object, PyObject *value_object,
                          uint64_t flags)
 {
-    struct argument key = {.address = NULL, .buffer.obj = NULL}, value = {.address = NULL, .buffer.obj = NULL};
+    struct argument key, value;
+    key.address = value.address = NULL; /* no initialisers: clearing all 200 bytes shows in the figures */
+    key.buffer.obj = value.buffer.obj = NULL;
     bool from_the_start = command == MAP_NEXT_KEY && key_object == Py_None;
     if (map->fd < 0) {
         PyErr_SetString(PyExc_ValueError, "the map is closed");
