@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (MIT OR GPL-2.0-only)
-/* Static slots, also of a map with a key of eight bytes; a map that may be left out. */
+/* Static slots of maps of maps; a map that may be left out. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
@@ -25,9 +25,9 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
 	__uint(max_entries, 4);
-	__uint(key_size, 8);
+	__uint(key_size, 4);
 	__array(values, struct inner);
-} by_wide_key SEC(".maps") = {
+} by_key SEC(".maps") = {
 	.values = { [1] = &a_first },
 };
 
