@@ -93,6 +93,7 @@ class Resolver:
         self._byteorder = byteorder
         self._decided: dict[tuple[TypeId, str, CoreKind], Decision] = {}
         self._candidates: dict[TypeId, tuple[Candidate, ...]] = {}
+        self._types: Btf | None = None
         self._comparisons: dict[Btf, Comparison] = {}
         self._questions = known_questions(local)
         self._answers: dict[Any, Any] = {}
@@ -174,7 +175,9 @@ class Resolver:
         return Access(root) if same(access.root, root) else None
 
     def _kernel_types(self, kind: CoreKind, access: Access, name: str) -> Btf:
-        types = self._kernel.core_btf
+        if self._types is not None:
+            return self._types
+        types = self._types = self._kernel.core_btf
         if types is None:
             raise NotSupported(
                 f"CO-RE: {self._kernel.name} offers no BTF, the description of its types",
