@@ -20,7 +20,7 @@ from purebpf.units import TypeId
 from tests.fakes import STORAGE, FailingKernel, FakeKernel, RecordingKernel, interrupted, not_permitted, refused
 
 BUILT = Path(__file__).parents[3] / "bpf" / "built"
-OBJECTS = ("maps", "map_in_map", "tailcall", "globals", "pinned", "subprogs", "execs", "minimal_legacy")
+OBJECTS = ("maps", "map_in_map", "tailcall", "globals", "pinned", "subprogs", "kprobe", "minimal_legacy")
 PIN_ROOT = "/pins"
 
 
@@ -81,14 +81,14 @@ def forgivable(plan: LoadPlan) -> int:
 
 def test_a_kernel_that_refuses_the_types_gets_maps_and_programs_without() -> None:
     kernel = FakeKernel(refuses_types=True)
-    loaded = execute(plan_of("execs"), kernel)
+    loaded = execute(plan_of("kprobe"), kernel)
     assert loaded.btf is None
     assert all(kernel.map(handle).types is None for handle in loaded.maps.values())
     loaded.close()
 
 
 def test_a_map_whose_type_ids_are_refused_is_made_without(caplog: pytest.LogCaptureFixture) -> None:
-    plan = plan_of("execs")
+    plan = plan_of("kprobe")
     wrong = tuple(
         replace(step, value_type=TypeId(step.value_type + 1))
         if isinstance(step, CreateMap) and step.value_type
@@ -108,7 +108,7 @@ def test_a_map_whose_type_ids_are_refused_is_made_without(caplog: pytest.LogCapt
 def test_missing_privileges_are_no_reason_to_try_without_types() -> None:
     kernel = RecordingKernel(FakeKernel(privileged=False))
     with pytest.raises(NotPermitted, match="cannot load BTF"):
-        execute(plan_of("execs"), kernel)
+        execute(plan_of("kprobe"), kernel)
     assert [request.name for request in kernel.requests] == ["load_btf"]
 
 

@@ -91,8 +91,8 @@ def test_programs_with_autoload_off_are_left_out_and_maps_are_not() -> None:
 
 
 def test_the_same_input_gives_the_same_plan() -> None:
-    assert plan(built("execs")) == plan(built("execs"))
-    assert plan(built("execs")) != plan(built("execs").with_values(root_tgid=77))
+    assert plan(built("kprobe")) == plan(built("kprobe"))
+    assert plan(built("kprobe")) != plan(built("kprobe").with_values(my_tgid=77))
 
 
 # ------------------------------------------------------------------ maps
@@ -173,15 +173,15 @@ def test_map_types_that_refuse_type_ids_get_none() -> None:
 
 
 def test_without_types_in_the_kernel_nothing_has_any() -> None:
-    made = plan(built("execs"), BTF=False)
+    made = plan(built("kprobe"), BTF=False)
     assert not any(isinstance(step, LoadBtf) for step in made.steps)
     assert not any(step.key_type or step.value_type for step in made.maps())
     assert not any(step.func_info or step.line_info for step in made.programs())
 
 
 def test_records_of_functions_need_their_feature() -> None:
-    assert all(step.func_info and step.line_info for step in plan(built("execs")).programs())
-    assert not any(step.func_info or step.line_info for step in plan(built("execs"), BTF_FUNC=False).programs())
+    assert all(step.func_info and step.line_info for step in plan(built("kprobe")).programs())
+    assert not any(step.func_info or step.line_info for step in plan(built("kprobe"), BTF_FUNC=False).programs())
 
 
 def test_data_maps_are_mappable_where_the_kernel_can() -> None:

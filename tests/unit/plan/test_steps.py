@@ -24,7 +24,7 @@ from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import InsnIndex
 
 BUILT = Path(__file__).parents[3] / "bpf" / "built"
-OBJECTS = ("maps", "map_in_map", "tailcall", "globals", "pinned", "subprogs", "execs", "minimal_legacy")
+OBJECTS = ("maps", "map_in_map", "tailcall", "globals", "pinned", "subprogs", "kprobe", "minimal_legacy")
 FUNCTIONS = PlacedFunction("p", InsnIndex(0), 2), PlacedFunction("sub", InsnIndex(2), 1)
 PROGRAM = LoadProgram(
     "p",
