@@ -59,7 +59,7 @@ def _lack(decision: Decision, candidate: Candidate) -> _Lack:
     path = Access(access.root, access.parts[: found.position + 1]).text(essential_name(decision.root))
     inside = "" if found.position <= 1 else f"in '{type_name(target, found.type)}' "
     if part.name is None:
-        return _Lack(name, path, inside + _element_lack(candidate, found, part), misshapen=True)
+        return _Lack(name, path, _element_lack(candidate, found, part), misshapen=True)
     if decision.kind in ENUM_KINDS:
         enum = target[found.type]
         names = [item.name for item in enum.enumerators] if isinstance(enum, Enum) else []
@@ -94,7 +94,7 @@ def _wrong_size(decision: Decision) -> Failure:
             f"in the kernel: '{type_name(chosen.btf, theirs.type)}', {theirs.size} bytes",
             "a load or store of another size is right for pointers and unsigned integers only",
         ),
-        "read it with BPF_CORE_READ_INTO() into a variable of the kernel's size; bpf_core_field_size() tells it",
+        "declare it in the object with the kernel's type and size, or read it with bpf_core_read(), which copies bytes",
     )
 
 

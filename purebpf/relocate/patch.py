@@ -106,7 +106,11 @@ def _set_offset(code: bytearray, insn: int, change: Change, byteorder: ByteOrder
     opcode, registers, held, value = _INSN[byteorder].unpack_from(code, insn * SLOT)
     _check(change, held & _U64)
     if change.new > _LARGEST_OFFSET:
-        raise RelocationError(f"the offset {change.new} is too large for a load or store ({_LARGEST_OFFSET} at most)")
+        raise RelocationError(
+            f"the offset {change.new} is too large for a load or store ({_LARGEST_OFFSET} at most)",
+            remedy="the field lies that far in the kernel's type: read it with bpf_core_read(), which adds the offset "
+            "to the pointer",
+        )
     if not change.resizable:
         return False
     if change.old_size != change.new_size:
@@ -116,7 +120,8 @@ def _set_offset(code: bytearray, insn: int, change: Change, byteorder: ByteOrder
             raise RelocationError(f"{reason} in the target: it cannot be adjusted")
         if change.new_size not in _SIZE_OF_BYTES:
             raise RelocationError(
-                f"no load or store moves the {change.new_size} bytes that the field has in the target"
+                f"no load or store moves the {change.new_size} bytes that the field has in the target",
+                remedy="read it with bpf_core_read(), which copies any number of bytes",
             )
         opcode = opcode & ~_SIZE | _SIZE_OF_BYTES[change.new_size]
     _INSN[byteorder].pack_into(code, insn * SLOT, opcode, registers, change.new, value)
@@ -145,7 +150,9 @@ def _check(change: Change, held: int) -> None:
     if change.old is not None and held != change.old:
         raise RelocationError(
             f"the instruction holds {held}, the object's own types say {change.old}: "
-            "code and types do not belong together"
+            "code and types do not belong together",
+            evidence=("the file may have been changed after it was compiled, or two were joined wrongly",),
+            remedy="compile it anew",
         )
 
 

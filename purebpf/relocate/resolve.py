@@ -115,7 +115,10 @@ class Resolver:
             return Decision(kind, access, name or type_name(local, record.type), ours, ours, types=local)
         if not name:
             described = type_name(local, record.type)
-            raise RelocationError(f"a CO-RE record asks for '{described}', which has no name to look for in the target")
+            raise RelocationError(
+                f"a CO-RE record asks for '{described}', which has no name to look for in the target",
+                remedy="give the struct the name that it has in the kernel",
+            )
         kernel = self._kernel_types(kind, access, name)
         looked_at = self._candidates.get(record.type)
         if looked_at is None:
@@ -184,7 +187,8 @@ class Resolver:
                 since="5.2",
                 config="CONFIG_DEBUG_INFO_BTF",
                 evidence=(f"the object asks for {words(kind)} of '{access.text(name)}'",),
-                remedy="if you have the BTF of this very kernel in a file, plan with Target.from_btf(file)",
+                remedy="if you have the BTF of this very kernel in a file, give it: purebpf.load(..., btf=file), or "
+                "Target.from_btf(file) to plan",
             )
         return types
 

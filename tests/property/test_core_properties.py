@@ -113,7 +113,10 @@ def sound_types(draw: DrawFn) -> tuple[tuple[BtfType, ...], list[tuple[int, str]
             members.append(Member(f"m{number}_{index}", TypeId(member), place, bits))
             bit += 64 * (-(-sizes[member] // 8))
         size = max(sizes[m.type] for m in members) if compound is Union else bit // 8
-        types.append(compound(f"s{number}", size, tuple(members), True))
+        named = f"s{number}"
+        types.append(
+            Union(named, size, tuple(members), True) if compound is Union else Struct(named, size, tuple(members), True)
+        )
         sizes[len(types)] = size
         paths += [(len(types), f"0:{index}") for index in range(len(members))]
         for index, each in enumerate(members):
