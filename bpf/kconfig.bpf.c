@@ -1,8 +1,8 @@
-// Values of the kernel's configuration, and what the loader itself knows of the kernel.
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */ // Values of the kernel's configuration, and what the loader itself knows of the kernel.
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-char LICENSE[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 extern int LINUX_KERNEL_VERSION __kconfig;
 extern _Bool LINUX_HAS_BPF_COOKIE __kconfig __weak;

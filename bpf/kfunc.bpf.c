@@ -1,8 +1,8 @@
-// Kernel functions (kfuncs): strong, weak, under another name, and one that no kernel has.
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */ // Kernel functions (kfuncs): strong, weak, under another name, and one that no kernel has.
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-char LICENSE[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 #define exists(function) (!!(function))
 

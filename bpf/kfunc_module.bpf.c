@@ -1,8 +1,8 @@
-// Kernel functions of a module: nf_conntrack's, which looks for the connection that a packet belongs to.
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */ // Kernel functions of a module: nf_conntrack's, which looks for the connection that a packet belongs to.
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-char LICENSE[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct nf_conn {
 	long status;

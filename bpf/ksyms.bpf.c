@@ -1,8 +1,8 @@
-// Kernel variables: by address alone (`void`, from kallsyms), and by type (from the kernel's BTF).
+/* SPDX-License-Identifier: (MIT OR GPL-2.0-only) */ // Kernel variables: by address alone (`void`, from kallsyms), and by type (from the kernel's BTF).
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-char LICENSE[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 struct rq {
 	int cpu;

@@ -100,4 +100,4 @@ struct tcp_congestion_ops requested = {
 	.undo_cwnd = (void *)undo,
 };
 
-char LICENSE[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
