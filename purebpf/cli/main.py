@@ -121,6 +121,17 @@ def _add_run(commands: "_Commands") -> None:
     parser.add_argument("--trace", action="store_true", help="also print what programs write with bpf_printk()")
     parser.add_argument("--interface", metavar="NAME", help="network interface for XDP programs")
     parser.add_argument("--pid", type=int, metavar="PID", help="process that uprobes are attached to (default: all)")
+    parser.add_argument(
+        "--btf", action="append", metavar="PATH", help="types of the kernel for CO-RE: a file or a folder (repeatable)"
+    )
+    _add_kconfig(parser)
+
+
+def _add_kconfig(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--kconfig", action="append", default=[], metavar="NAME=VALUE",
+        help="set a value of the kernel's configuration (repeatable); FILE takes all that a .config sets",
+    )  # fmt: skip
 
 
 def _add_stages(commands: "_Commands") -> None:
@@ -131,6 +142,7 @@ def _add_stages(commands: "_Commands") -> None:
         "--btf", metavar="FILE", help="plan for the kernel whose BTF this is (default: the running one)"
     )
     parser.add_argument("--release", default="", metavar="R", help="that kernel's `uname -r`")
+    _add_kconfig(parser)
     parser.add_argument("--stage", action="append", metavar="NAME", help="show only this stage (repeatable)")
 
 

@@ -23,7 +23,7 @@ import purebpf
 from purebpf.btf.codec.records import plain
 from purebpf.cli.main import WrongUsage
 from purebpf.cli.screen import plain_row, screen
-from purebpf.cli.values import compact, counted, printable
+from purebpf.cli.values import compact, counted, kconfig_text, printable
 from purebpf.errors import AttachTargetError, BpfError
 from purebpf.live.tracepipe import TraceLine
 from purebpf.spec.sections import AttachKind
@@ -32,6 +32,7 @@ from purebpf.uapi import MapType
 if TYPE_CHECKING:
     from purebpf.live.object import BpfObject
     from purebpf.live.ringbuf import RingBuffer
+    from purebpf.plan.steps import LoadPlan
     from purebpf.spec.model import ObjectSpec
     from purebpf.spec.sections import SectionDefinition
 
@@ -48,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     spec = _prepared(arguments)
     started = time.perf_counter()
-    with interruptible(), purebpf.load(spec) as loaded, ExitStack() as stack:
+    plan = _planned(spec, arguments)
+    with interruptible(), purebpf.load(plan) as loaded, ExitStack() as stack:
         elapsed = time.perf_counter() - started
         if arguments.trace:
             # What others left in the trace pipe is not this object's.
@@ -66,6 +68,16 @@ def run(arguments: argparse.Namespace) -> int:
         count = _show_all(_sources(readers, arguments), arguments, alone=len(readers) + arguments.trace == 1)
         print(counted(count, "event"), file=sys.stderr)
     return 0
+
+
+def _planned(spec: "ObjectSpec", arguments: argparse.Namespace) -> "LoadPlan":
+    """The plan for the running kernel, as --btf and --kconfig describe it."""
+    try:
+        return purebpf.plan(spec, btf=arguments.btf, kconfig=kconfig_text(arguments.kconfig))
+    except BpfError:
+        raise
+    except ValueError as error:
+        raise WrongUsage(str(error).replace("option kconfig", "--kconfig")) from error
 
 
 def _show_all(found: Iterator[tuple[str, Any]], arguments: argparse.Namespace, *, alone: bool) -> int:

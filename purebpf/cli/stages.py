@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable
 
 from purebpf.cli.main import WrongUsage
 from purebpf.cli.screen import BOLD, styled
-from purebpf.cli.values import printable
+from purebpf.cli.values import kconfig_text, printable
 from purebpf.errors import BpfError
 from purebpf.inspect import stage_data, stage_lines
 from purebpf.plan.stages import STAGES, StageResult, trace
@@ -28,7 +28,7 @@ def stages(arguments: argparse.Namespace) -> int:
             raise WrongUsage(f"there is no stage '{name}'; there are: {', '.join(shown_stages)}")
     if arguments.release and not arguments.btf:
         raise WrongUsage("--release is about the kernel whose types --btf gives")
-    target = _target(arguments)
+    target = _configured(_target(arguments), arguments)
     results = list(trace(arguments.file, target))
     if arguments.json:
         shown = [stage_data(result) for result in results if result.stage in wanted]
@@ -64,6 +64,14 @@ def _target(arguments: argparse.Namespace) -> Target:
         _ = target.btf
         return target
     return describable_target()
+
+
+def _configured(target: Target, arguments: argparse.Namespace) -> Target:
+    text = kconfig_text(arguments.kconfig)
+    try:
+        return target if text is None else target.with_kconfig(text)
+    except ValueError as error:
+        raise WrongUsage(str(error).replace("option kconfig", "--kconfig")) from error
 
 
 def describable_target() -> Target:

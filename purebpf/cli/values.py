@@ -4,6 +4,7 @@ Rules: what comes from other programs (names of processes and files) never reach
 that are not printable are escaped, so that no process can write control sequences by choosing its name.
 """
 
+from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
@@ -20,6 +21,18 @@ def printable(text: str) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: '1 event', '2 events'."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def kconfig_text(options: Iterable[str]) -> str | None:
+    """What the options --kconfig say, as the text of a .config: each is NAME=VALUE or a file; None without any."""
+    texts = []
+    for option in options:
+        if option.startswith("CONFIG_") and "=" in option:
+            texts.append(option)
+        else:
+            with open(option, encoding="utf-8", errors="surrogateescape") as file:
+                texts.append(file.read())
+    return "\n".join(texts) if texts else None
 
 
 def compact(value: Any) -> str:

@@ -4,6 +4,7 @@ import gzip
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -200,3 +201,20 @@ def test_a_kernel_that_shows_no_configuration_is_not_supported(bpf_object: BpfFi
     hidden = replace(purebpf.running_target(), read_kconfig=lambda: read_kconfig(("/nowhere/config",)))
     with pytest.raises(NotSupported, match="CONFIG_IKCONFIG_PROC"):
         purebpf.plan(bpf_object("kconfig"), hidden)
+
+
+def test_the_command_line_says_values_and_types(bpf_object: BpfFile, tmp_path: Path) -> None:
+    kernel = purebpf.running_target().btf
+    assert kernel is not None
+    (tmp_path / "kernel.btf").write_bytes(kernel.raw)
+
+    def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "purebpf", "run", str(bpf_object(name)), "--duration", "0.1", *options]
+        return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+    taken = run("execs", "--btf", str(tmp_path / "kernel.btf"))
+    assert taken.returncode == 0, taken.stderr
+    assert run("execs", "--btf", str(tmp_path / "nothing")).returncode == 1
+    refused = run("kconfig", "--kconfig", "CONFIG_HZ=m")
+    assert refused.returncode == 1
+    assert "'CONFIG_HZ' cannot be had: the value m does not fit its declaration as an integer" in refused.stderr

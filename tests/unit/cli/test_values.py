@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import purebpf
 from purebpf.btf.codec import codec_for
-from purebpf.cli.values import compact, counted, printable
+from purebpf.cli.values import compact, counted, kconfig_text, printable
 from tests.conftest import BUILT
 
 
@@ -68,3 +68,11 @@ def test_a_record_is_its_members_by_name_and_records_inside_stand_in_braces() ->
 
 def test_a_number_with_its_noun() -> None:
     assert [counted(number, "event") for number in (0, 1, 2)] == ["0 events", "1 event", "2 events"]
+
+
+def test_options_of_the_configuration_are_its_text(tmp_path) -> None:
+    file = tmp_path / "config"
+    file.write_bytes(b'CONFIG_A=y\nCONFIG_S="\xff"\n')
+    assert kconfig_text([]) is None
+    text = kconfig_text(["CONFIG_HZ=7", str(file)])
+    assert text == 'CONFIG_HZ=7\nCONFIG_A=y\nCONFIG_S="\udcff"\n'
