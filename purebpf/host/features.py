@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from purebpf.host.kallsyms import read_kallsyms
+from purebpf.host.memlock import raise_limit
 from purebpf.host.permissions import kernel_error
 from purebpf.plan.target import Feature
 from purebpf.syscall import calls, objects
@@ -317,7 +318,12 @@ def supports(feature: Feature) -> bool:
 def _try(feature: Feature) -> bool:
     probe = _PROBES[feature]
     try:
-        probe.attempt()
+        try:
+            probe.attempt()
+        except PermissionError:
+            if not raise_limit():
+                raise
+            probe.attempt()
     except OSError as error:
         if error.errno in probe.without:
             return False

@@ -8,6 +8,7 @@ protocol: one that records, one that is faked, one that fails at step N.
 import errno
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from purebpf.errors import KernelError, VerifierError
@@ -140,7 +141,7 @@ class RunningKernel:
 
     def load_btf(self, step: LoadBtf) -> Handle:
         try:
-            return Fd(calls.btf_load(step.data), "BTF")
+            return Fd(_within_memlock(lambda: calls.btf_load(step.data)), "BTF")
         except OSError as error:
             raise kernel_error("load BTF", "", error) from error
 
@@ -148,7 +149,8 @@ class RunningKernel:
         self, step: CreateMap, *, btf: Handle | None, inner: Handle | None, module: Handle | None = None
     ) -> Handle:
         try:
-            number = calls.map_create(
+            request = partial(
+                calls.map_create,
                 map_type=step.type,
                 key_size=step.key_size,
                 value_size=step.value_size,
@@ -164,6 +166,7 @@ class RunningKernel:
                 value_type_btf_obj_fd=module.number if module is not None else 0,
                 map_extra=step.map_extra,
             )
+            number = _within_memlock(request)
         except OSError as error:
             raise kernel_error("create map", step.name, error) from error
         return Fd(number, f"map '{step.name}'")
@@ -235,7 +238,8 @@ class RunningKernel:
         fd_array: bytes,
         attach_fd: int,
     ) -> Handle:
-        number = calls.prog_load(
+        request = partial(
+            calls.prog_load,
             prog_type=step.type,
             insns=code,
             license=step.license,
@@ -253,7 +257,7 @@ class RunningKernel:
             fd_array=fd_array,
             log=log,
         )
-        return Fd(number, f"program '{step.name}'")
+        return Fd(_within_memlock(request), f"program '{step.name}'")
 
     def bind_map(self, program: Handle, handle: Handle) -> None:
         try:
@@ -297,6 +301,19 @@ class RunningKernel:
         except OSError as error:
             raise kernel_error("get info of map", "", error) from error
         return MapFacts(info.type, info.key_size, info.value_size, info.max_entries, info.map_flags, info.map_extra)
+
+
+def _within_memlock(request: Callable[[], int]) -> int:
+    """What `request` gives; where an old kernel lacks locked memory for it, once more with the limit raised."""
+    try:
+        return request()
+    except PermissionError:
+        # Loaded here because only a refusal needs it.
+        from purebpf.host.memlock import raise_limit
+
+        if not raise_limit():
+            raise
+    return request()
 
 
 def _kind_of(found: Fd) -> str:
