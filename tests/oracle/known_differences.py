@@ -17,6 +17,7 @@ REFUSED_BY_LIBBPF: Final = {
     "BTF is required, but is missing or corrupted": (
         "the object was built without -g: with no types its .maps cannot be understood by anybody"
     ),
+    "in section '.addr_space.1'": "libbpf 1.1 is older than arenas (1.5)",
 }
 """Part of libbpf's reason for not opening an object -> why there is nothing to compare."""
 

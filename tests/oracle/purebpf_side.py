@@ -154,13 +154,19 @@ def _obstacles(spec: ObjectSpec, entry: str) -> Iterator[str]:
 
 
 def program_verdicts(spec: ObjectSpec) -> list[Record]:
-    """SEC() verdicts in the file's order."""
+    """SEC() verdicts in the file's order.
+
+    libbpf 1.1 gives a struct_ops program the number of its member when it opens the object, newer ones when they load
+    it; it knows the section `.struct_ops` alone.
+    """
+    tables = [m for m in spec.maps.values() if m.section == ".struct_ops"]
+    members = {program: index for table in reversed(tables) for index, program in table.slots}
     return [
         {
             "name": program.name,
             "section": program.section.removeprefix("?"),
             "type": int(program.type),
-            "expected_attach_type": int(program.expected_attach_type or 0),
+            "expected_attach_type": int(program.expected_attach_type or members.get(program.name, 0)),
             "autoload": int(program.autoload),
         }
         for program in spec.programs.values()
