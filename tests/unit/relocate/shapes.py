@@ -2,7 +2,20 @@
 
 from collections.abc import Sequence
 
-from purebpf.btf import Array, Btf, BtfWriter, CoreKind, CoreRelocation, Enum, Enumerator, Int, Member, Pointer, Struct
+from purebpf.btf import (
+    Array,
+    Btf,
+    BtfType,
+    BtfWriter,
+    CoreKind,
+    CoreRelocation,
+    Enum,
+    Enumerator,
+    Int,
+    Member,
+    Pointer,
+    Struct,
+)
 from purebpf.plan.target import Target
 from purebpf.relocate.resolve import Decision, Resolver
 from purebpf.units import BitOffset, ByteOffset, ByteOrder, TypeId
@@ -11,8 +24,9 @@ from purebpf.units import BitOffset, ByteOffset, ByteOrder, TypeId
 class Types:
     """A BTF in the making; `build` ends it."""
 
-    def __init__(self, byteorder: ByteOrder = "little") -> None:
-        self.writer = BtfWriter(byteorder=byteorder)
+    def __init__(self, byteorder: ByteOrder = "little", base: Btf | None = None) -> None:
+        self.writer = BtfWriter(byteorder=byteorder, base=base)
+        self.base = base
         self.int = self.writer.add(Int("int", 4, 32, signed=True))
         self.u32 = self.writer.add(Int("unsigned int", 4, 32))
         self.u64 = self.writer.add(Int("unsigned long", 8, 64))
@@ -35,8 +49,13 @@ class Types:
         enumerators = tuple(Enumerator(each, value) for each, value in values.items())
         return self.writer.add(Enum(name, size, enumerators, signed, size == 8))
 
+    def build_with(self, last: BtfType) -> Btf:
+        """The BTF with one more type, of id 6 where nothing else was added."""
+        self.writer.add(last)
+        return self.build()
+
     def build(self, name: str = "") -> Btf:
-        return Btf.parse(self.writer.build(), name=name)
+        return Btf.parse(self.writer.build(), name=name, base=self.base)
 
 
 def target_of(types: Types | None) -> Target:

@@ -1,0 +1,145 @@
+"""When two types are the same to CO-RE."""
+
+import pytest
+
+from purebpf.btf import BtfType, Float, Forward, FunctionProto, Int, Parameter, Pointer, Typedef, Void, Volatile
+from purebpf.errors import RelocationError
+from purebpf.relocate.compat import DEEPEST, essential_name, fields_compatible, types_compatible, types_match
+from purebpf.units import TypeId
+from tests.unit.relocate.shapes import Types
+
+
+@pytest.mark.parametrize(
+    ("name", "essential"),
+    [
+        ("task_struct", "task_struct"),
+        ("task_struct___v2", "task_struct"),
+        ("a___b___c", "a___b"),
+        ("___x", "___x"),
+        ("x___", "x___"),
+        ("a____b", "a____b"),
+        ("a___b____c", "a"),
+        ("", ""),
+    ],
+)
+def test_a_flavour_is_what_stands_behind_the_last_three_underscores(name: str, essential: str) -> None:
+    assert essential_name(name) == essential
+
+
+def pair(ours: BtfType, theirs: BtfType, relation: object) -> bool:
+    local, target = Types(), Types()
+    assert callable(relation)
+    return bool(relation(local.build_with(ours), TypeId(6), target.build_with(theirs), TypeId(6)))
+
+
+INT, LONG, OLD_BITS = Int("int", 4, 32, signed=True), Int("long", 8, 64), Int("int", 4, 3, bit_offset=2)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        (INT, LONG, True),
+        (INT, OLD_BITS, False),
+        (INT, Pointer(TypeId(1)), False),
+        (Pointer(TypeId(1)), Pointer(TypeId(3)), True),
+        (Float("float", 4), Float("double", 8), True),
+        (Forward("a"), Forward("a___old"), True),
+        (Forward("a"), Forward("b"), False),
+        (Typedef("alias", TypeId(1)), Volatile(TypeId(3)), True),
+        (Void(), Void(), False),
+    ],
+)
+def test_fields_are_compatible_by_kind(ours: BtfType, theirs: BtfType, same: bool) -> None:
+    if isinstance(ours, Void):
+        assert fields_compatible(Types().build(), TypeId(0), Types().build(), TypeId(0)) is same
+    else:
+        assert pair(ours, theirs, fields_compatible) is same
+
+
+def test_structs_are_compatible_fields_whatever_they_hold_and_enums_by_name() -> None:
+    local, target = Types(), Types()
+    ours, mine, unnamed = local.struct("a", 4), local.enum("e", X=1), local.enum("", X=1)
+    theirs, yours, other = target.struct("b", 8), target.enum("e___v2", 8, Y=1), target.enum("f", Y=1)
+    here, there = local.build(), target.build()
+    assert fields_compatible(here, ours, there, theirs)
+    assert fields_compatible(here, mine, there, yours)
+    assert not fields_compatible(here, mine, there, other)
+    assert fields_compatible(here, unnamed, there, other)
+
+
+def test_arrays_are_compatible_by_their_elements() -> None:
+    local, target = Types(), Types()
+    ours = local.array(local.array(local.int, 2), 3)
+    same, other = target.array(target.array(target.u64, 5), 1), target.array(target.pointer, 3)
+    here, there = local.build(), target.build()
+    assert fields_compatible(here, ours, there, same)
+    assert not fields_compatible(here, ours, there, other)
+
+
+def proto(result: int, *parameters: int) -> FunctionProto:
+    return FunctionProto(TypeId(result), tuple(Parameter("p", TypeId(each)) for each in parameters))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "compatible", "match"),
+    [
+        (proto(1, 3), proto(1, 3), True, True),
+        (proto(1, 3), proto(1, 1), True, False),
+        (proto(1, 3), proto(1), False, False),
+        (proto(1), proto(0), False, False),
+        (proto(0), proto(0), True, True),
+        (INT, LONG, True, False),
+        (INT, Int("int", 4, 32, signed=False), True, False),
+        (Float("float", 4), Float("float", 4), False, False),
+        (Forward("a"), Forward("a", is_union=True), True, False),
+        (Pointer(TypeId(0)), Pointer(TypeId(0)), True, True),
+    ],
+)
+def test_whole_types_are_compared_by_kind_or_exactly(
+    ours: BtfType, theirs: BtfType, compatible: bool, match: bool
+) -> None:
+    assert pair(ours, theirs, types_compatible) is compatible
+    assert pair(ours, theirs, types_match) is match
+
+
+def test_a_struct_matches_one_that_has_all_its_members_and_more() -> None:
+    local, target = Types(), Types()
+    ours = local.struct("s", 8, ("a", local.int, 0), ("next", local.pointer, 0))
+    theirs = target.struct("s___v", 24, ("next", target.pointer, 8), ("a", target.int, 4), ("b", target.int, 0))
+    fewer = target.struct("s", 4, ("a", target.int, 0))
+    here, there = local.build(), target.build()
+    assert types_match(here, ours, there, theirs)
+    assert not types_match(here, ours, there, fewer)
+    assert not types_match(there, theirs, here, ours)
+
+
+def test_behind_a_pointer_only_name_and_kind_of_a_struct_count() -> None:
+    local, target = Types(), Types()
+    ours = local.writer.add(Pointer(local.struct("s", 4, ("a", local.int, 0))))
+    declared = target.writer.add(Pointer(target.writer.add(Forward("s"))))
+    union = target.writer.add(Pointer(target.writer.add(Forward("s", is_union=True))))
+    here, there = local.build(), target.build()
+    assert types_match(here, ours, there, declared)
+    assert not types_match(here, ours, there, union)
+
+
+def test_an_enum_matches_one_of_its_size_that_has_all_its_names() -> None:
+    local, target = Types(), Types()
+    ours = local.enum("e", A=1, B___x=2)
+    more, fewer, wide = target.enum("e", C=0, B=5, A=9), target.enum("e", A=1), target.enum("e", 8, A=1, B=2)
+    here, there = local.build(), target.build()
+    assert types_match(here, ours, there, more)
+    assert not types_match(here, ours, there, fewer)
+    assert not types_match(here, ours, there, wide)
+
+
+@pytest.mark.parametrize("relation", [fields_compatible, types_compatible, types_match])
+def test_types_that_are_nested_too_deep_are_an_error(relation: object) -> None:
+    types = Types()
+    at = types.int
+    for _ in range(DEEPEST + 1):
+        at = types.array(at, 1)
+    built = types.build()
+    assert callable(relation)
+    with pytest.raises(RelocationError, match="nested more than 32 deep"):
+        relation(built, at, built, at)
