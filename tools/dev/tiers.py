@@ -191,7 +191,7 @@ def _absent(*programs: str) -> str:
 
 def _no_peers() -> str:
     headers = "" if Path("/usr/include/bpf/libbpf.h").exists() else "missing: libbpf-dev"
-    return _absent("clang-19", "clang-14", "llvm-objdump-19", "bpftool", "pahole", "gcc", "make") or headers
+    return _absent("clang-19", "clang-16", "clang-14", "llvm-objdump-19", "bpftool", "pahole", "gcc", "make") or headers
 
 
 _NEEDS: dict[str, Callable[[], str]] = {
