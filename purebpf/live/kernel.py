@@ -331,10 +331,13 @@ def _refusal(step: LoadProgram, error: OSError, log: str, line_of: LineOf) -> Ke
     if not log.strip():
         return kernel_error("load program", step.name, error, program_type=step.type)
     from purebpf.live.verifier import explain, poisoned_access
+    from purebpf.plan.left_out import why_left_out
 
     verdict = explain(log, line_of)
     poisoned = poisoned_access(verdict, step.poisoned)
     failure = poisoned.failure() if poisoned is not None else None
+    if verdict.poison is not None and verdict.poison.kind == "map":
+        failure = why_left_out(step.left_out, verdict.poison.index)
     return VerifierError(
         step.name,
         error.errno or 0,

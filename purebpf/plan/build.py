@@ -252,6 +252,7 @@ def _load_program(
         attach=attach_point(program, target) if operation is None else operation.attach,
         log_level=program.log_level,
         poisoned=linked.poisoned,
+        left_out=linked.left_out,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from struct import pack
 from typing import Final
 
-from purebpf.relocate.model import LinkedProgram
+from purebpf.relocate.model import Failure, LinkedProgram
 from purebpf.units import ByteOrder
 
 _INSN_SIZE: Final = 8
@@ -33,4 +33,19 @@ def without_maps(
         call = pack("<BBhI" if byteorder == "little" else ">BBhI", _CALL, 0, 0, _MAP_POISON + numbers[slot.map])
         at = slot.insn * _INSN_SIZE
         code[at : at + 2 * _INSN_SIZE] = call * 2
-    return replace(linked, code=bytes(code), slots=tuple([slot for slot in linked.slots if slot not in missing]))
+    names = dict.fromkeys(slot.map for slot in missing)
+    return replace(
+        linked,
+        code=bytes(code),
+        slots=tuple([slot for slot in linked.slots if slot not in missing]),
+        left_out=tuple([(numbers[name], name) for name in names]),
+    )
+
+
+def why_left_out(left_out: tuple[tuple[int, str], ...], number: int) -> Failure | None:
+    """Why an instruction that uses map number `number` is none; None if that map is not left out."""
+    name = dict(left_out).get(number)
+    if name is None:
+        return None
+    remedy = f"have it made, spec.with_map('{name}', autocreate=True), or keep the program from using it"
+    return Failure(f"it uses map '{name}', which is left out of the load", (), remedy)

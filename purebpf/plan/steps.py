@@ -131,7 +131,8 @@ class LoadProgram:
     `fd_array` names the modules whose BTF fds stand in the array of that name; index 0 is '' and 0. `attach` is the
     function, hook or typedef that it goes to, where that is told when it is loaded; of a struct_ops program it is the
     struct, and `expected_attach_type` the number of the member. `log_level` asks the verifier for
-    a log even if it takes the program. `poisoned` are the instructions that it must not reach.
+    a log even if it takes the program. `poisoned` are the instructions that it must not reach, `left_out`
+    the maps (number, name) that it refers to and the load does not make.
     """
 
     name: str
@@ -154,6 +155,7 @@ class LoadProgram:
     attach: AttachPoint = NOWHERE
     log_level: int = 0
     poisoned: tuple[PoisonedAccess | PoisonedCall, ...] = ()
+    left_out: tuple[tuple[int, str], ...] = ()
 
     def __str__(self) -> str:
         parts = [str(self.type)]

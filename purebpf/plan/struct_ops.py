@@ -33,6 +33,8 @@ from purebpf.units import VOID, TypeId
 
 # BPF_F_VTYPE_BTF_OBJ_FD of uapi/linux/bpf.h: the value's type is that of a module.
 F_VTYPE_BTF_OBJ_FD: Final = 1 << 15
+# The kernel's take some hundred bytes; only a damaged BTF has one that is larger than this.
+_VALUE_LIMIT: Final = 1 << 20
 _LINK_TYPE: Final = "bpf_struct_ops_link"
 _VALUE_PREFIX: Final = "bpf_struct_ops_"
 _ORIGIN: Final = MapOrigin.STRUCT_OPS
@@ -187,6 +189,8 @@ class _Matching:
         data = next((member for member in value.members if member.type == struct_id), None)
         if data is None:
             raise self._refused(f"struct {value_name} of {self._whose(module)} holds no struct {name}")
+        if value.size > _VALUE_LIMIT:
+            raise self._refused(f"struct {value_name} of {self._whose(module)} takes {value.size} bytes")
         if data.bit_offset // 8 + struct.size > value.size:
             raise self._refused(f"struct {name} reaches outside struct {value_name} of {self._whose(module)}")
         return _KernelTypes(btf, module, struct_id, struct, value_id, value, data.bit_offset // 8)

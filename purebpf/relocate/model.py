@@ -117,6 +117,8 @@ class LinkedProgram:
 
     `fd_array` names the modules whose functions it calls: a call's `off` is an index into it. Index 0 is not used
     and is ''.
+
+    `left_out` are the maps (number, name) that it refers to and the load does not make.
     """
 
     name: str
@@ -128,5 +130,6 @@ class LinkedProgram:
     btf_slots: tuple[BtfSlot, ...] = ()
     fd_array: tuple[str, ...] = ()
     tables: tuple[PlacedTable, ...] = ()
+    left_out: tuple[tuple[int, str], ...] = ()
     func_info: bytes = field(default=b"", repr=False)
     line_info: bytes = field(default=b"", repr=False)

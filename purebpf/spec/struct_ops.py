@@ -215,7 +215,9 @@ def members_of(spec: ObjectSpec, name: str) -> dict[str, Any]:
         if _is_pointer(btf, member):
             values[member.name] = slots.get(index)
         else:
-            values[member.name] = codec_for(btf, member.type).decode(contents, member.bit_offset // 8)
+            codec = codec_for(btf, member.type)
+            if member.bit_offset // 8 + codec.size <= len(contents):
+                values[member.name] = codec.decode(contents, member.bit_offset // 8)
     return values
 
 
@@ -293,6 +295,8 @@ def _set(btf: Btf, member: Member, contents: bytearray, where: str, value: Any) 
         error.add_note(f"member {where}")
         raise
     at = member.bit_offset // 8
+    if at + size > len(contents) or len(encoded) > size:
+        raise ValueError(f"{where} cannot be set: its {max(size, len(encoded))} bytes reach outside the struct")
     contents[at : at + size] = encoded.ljust(size, b"\0")
 
 

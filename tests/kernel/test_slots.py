@@ -73,8 +73,9 @@ def test_a_map_in_a_slot_cannot_be_left_out_alone(bpf_object: BpfFile) -> None:
 
 def test_a_program_that_reaches_a_map_that_is_left_out_is_refused_by_that_map(bpf_object: BpfFile) -> None:
     spec = purebpf.open(bpf_object("slots")).with_map("by_index", autocreate=False)
-    with pytest.raises(VerifierError, match="which was not created"):
+    with pytest.raises(VerifierError, match="it uses map 'by_index', which is left out of the load") as caught:
         purebpf.load(spec)
+    assert "slots.bpf.c:" in str(caught.value)
 
 
 def test_a_program_that_does_not_reach_it_is_taken(bpf_object: BpfFile) -> None:

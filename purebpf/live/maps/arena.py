@@ -46,7 +46,8 @@ class ArenaMemory:
             raise _refused(name, size, address, errno.EEXIST)
         # Every view refers to the array, so the memory goes when the last of them does.
         array = (ctypes.c_ubyte * size).from_address(mapped)
-        finalize(array, libc.munmap, mapped, size)
+        # At the end of the process the kernel gives it back, when surely nobody looks any more.
+        finalize(array, libc.munmap, mapped, size).atexit = False
         self.address: int = mapped
         self.view: memoryview = memoryview(array).cast("B")
 

@@ -220,3 +220,16 @@ def test_a_program_of_no_table_is_refused() -> None:
     assert str(caught.value).startswith(
         "cannot prepare program 'second': it is a struct_ops program, and no struct_ops"
     )
+
+
+def test_a_value_of_absurd_size_is_damage_and_costs_no_memory() -> None:
+    kernel = Kernel()
+    kernel.members = [("run", kernel.callback), ("stop", kernel.callback), ("number", kernel.long)]
+    target = kernel.target()
+    assert target.btf is not None
+    raw = bytearray(target.btf.raw)
+    at = raw.find((DATA_AT + 24).to_bytes(4, "little"), target.btf.offset_of(kernel.value))
+    raw[at : at + 4] = (0xFFFF_FFF0).to_bytes(4, "little")
+    damaged = replace(target, read_btf=cache(lambda: Btf.parse(bytes(raw), name="vmlinux")))
+    with pytest.raises(PlanError, match="struct bpf_struct_ops_ops of test takes 4294967280 bytes"):
+        plan_object(open_object(ops_object().build()).with_program("second", autoload=False), damaged)

@@ -194,3 +194,14 @@ def test_a_bitfield_can_be_neither_seen_nor_set() -> None:
 def test_the_size_of_a_struct_ops_is_the_files() -> None:
     with pytest.raises(ValueError, match="'table' is a struct_ops: its size and type are the file's"):
         opened(ops_object()).with_map("table", max_entries=2)
+
+
+def test_a_member_outside_its_struct_can_be_neither_seen_nor_set() -> None:
+    file = OpsWriter()
+    file.variable(
+        "table", bytes(8), section=".struct_ops", type=file.struct("ops", ("far", file.integer(8), 64), size=8)
+    )
+    spec = opened(file)
+    assert spec.struct_ops("table") == {}
+    with pytest.raises(ValueError, match=r"table\.far cannot be set: its 8 bytes reach outside the struct"):
+        spec.with_struct_ops("table", far=1)
