@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.measure import Goal, Result, compare, cpu_time_of, printed
+from bench.measure import Goal, Result, Side, compare, cpu_time_of, printed
 
 _HERE = Path(__file__).resolve().parent
 _OBJECTS = _HERE.parent / "bpf" / "built"
@@ -80,15 +80,43 @@ def bench_load(peer: str, rounds: int) -> list[Result]:
     return results + compare([unseen], printed(_ours("load-new", *arguments)), theirs, rounds=rounds)
 
 
+def bench_types(peer: str, rounds: int) -> list[Result]:
+    """The kernel's own types, read and indexed, and a name looked up in them, against btf__load_vmlinux_btf()."""
+    goals = [
+        Goal("the kernel's BTF usable / btf__load_vmlinux_btf()", "types", most=0.4),
+        Goal("the same and a name looked up / libbpf C", "found", most=1.0),
+    ]
+    sides = printed(_ours("types", "task_struct")), printed([peer, "types", "task_struct"])
+    return compare(goals, *sides, rounds=rounds, same=("id", "count"))
+
+
+def bench_header(_peer: str, rounds: int) -> list[Result]:
+    """A whole vmlinux.h of the running kernel into a file, the start of the interpreter included, against bpftool."""
+    goal = Goal("vmlinux.h by `purebpf btf c` / by bpftool", "process", most=10.0)
+    with tempfile.TemporaryDirectory(prefix="purebpf-bench-") as folder:
+        target = f"{folder}/vmlinux.h"
+        ours = [sys.executable, "-m", "purebpf", "btf", "c", "running", "--force", "-o", target]
+        theirs = ["/bin/sh", "-c", f"exec bpftool btf dump file /sys/kernel/btf/vmlinux format c > {target}"]
+        return compare([goal], _process(ours), _process(theirs), rounds=rounds)
+
+
+def _process(command: list[str]) -> Side:
+    """The CPU time of one run of a command."""
+    run = cpu_time_of(command, times=1)
+    return lambda: {"process": run()["cpu"]}
+
+
 _BENCHES: dict[str, Callable[[str, int], list[Result]]] = {
     "import": bench_import,
     "maps": bench_maps,
     "ring": bench_ring,
     "callback": bench_callback,
     "load": bench_load,
+    "types": bench_types,
+    "header": bench_header,
 }
 # How many times the measured work is done in one figure, to print it for one.
-_PER = {"cpu": _IMPORTS, "drain": _EVENTS, "callback": _EVENTS, "load": _LOADS}
+_PER = {"cpu": _IMPORTS, "drain": _EVENTS, "callback": _EVENTS, "load": _LOADS, "types": 1, "found": 1, "process": 1}
 
 
 def build_peer(folder: Path) -> str:

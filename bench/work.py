@@ -1,6 +1,6 @@
 """purebpf's side of the benches: the same work as peer.c, through the public API, one figure a line as "name value".
 
-python -m bench.work maps FILE COUNT | ring FILE COUNT SIZE | callback FILE COUNT SIZE | load FILE TIMES
+python -m bench.work maps FILE COUNT | ring FILE COUNT SIZE | callback FILE COUNT SIZE | load FILE TIMES | types NAME
 
 Times are nanoseconds of this thread's CPU time for all of the work together; what is done unmeasured in C (loading
 the object, filling the ring, the first pass over the buffer) is unmeasured here.
@@ -104,6 +104,21 @@ def load_new(path: str, times: int) -> dict[str, int]:
     return _loads(times, once)
 
 
+def types(name: str) -> dict[str, int]:
+    """Make the kernel's types usable, and look for a type: the first time in this process."""
+    # What importing costs is the first row's.
+    import purebpf.btf
+    import purebpf.syscall.native
+
+    target = purebpf.running_target()
+    start = thread_time_ns()
+    btf = target.btf
+    loaded = thread_time_ns()
+    assert btf is not None
+    found = btf.find_one(name)
+    return {"id": found or 0, "found": thread_time_ns() - start, "types": loaded - start, "count": len(btf)}
+
+
 def _loads(times: int, once: Callable[[int], None]) -> dict[str, int]:
     once(0)
     start = thread_time_ns()
@@ -118,6 +133,7 @@ _KINDS: dict[str, Callable[..., dict[str, int]]] = {
     "callback": callback,
     "load": load,
     "load-new": load_new,
+    "types": types,
 }
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct as Format
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from purebpf.btf.decode import decode_type
 from purebpf.btf.kinds import (
@@ -70,6 +70,7 @@ class Btf:
         "__weakref__",
         "_found",
         "_header",
+        "_memory",
         "_names",
         "_offsets",
         "_pointer_size",
@@ -108,6 +109,7 @@ class Btf:
         self.first_id = base.end_id if base else 1
         self.end_id = self.first_id + len(offsets)
         self._header = header
+        self._memory: Any = None
         self._offsets = offsets
         self._names = names
         self._string_base: int = base.string_end if base else 0
@@ -125,13 +127,15 @@ class Btf:
         name: str = "",
         scan: Scan | None = None,
         whole_names: bool = False,
+        copy: bool = True,
     ) -> "Btf":
         """The BTF in `data`, in either byte order; `base` is what a split BTF continues.
 
         `name` is for error messages; `scan` replaces the pure-Python walk over the records. `whole_names` asserts that
         no name is the tail of another string, as in every BTF that pahole wrote: the first `find` need not look.
+        `copy=False` leaves `data` where it is until a type or name is asked for: it must not change before.
         """
-        raw = data if type(data) is bytes else bytes(data)
+        raw: Any = data if type(data) is bytes or not copy else bytes(data)
         header = _read_header(raw, base is not None, name)
         sizes = KNOWN_SIZES
         if header.layout:
@@ -143,9 +147,21 @@ class Btf:
             _refuse_record(raw, header, sizes, end, name)
         words = offsets if isinstance(offsets, array) else array("I", bytes(offsets))
         parsed = cls(raw, header, words, None if names is None else bytes(names), base, name)
+        if type(raw) is not bytes:
+            # An empty slot: `__getattr__` fills it when somebody asks. A vmlinux costs 3 ms to copy, 2 ms to scan.
+            del parsed.raw
+            parsed._memory = raw
         if whole_names:
             parsed._tails = False
         return parsed
+
+    def __getattr__(self, name: str) -> bytes:
+        """`raw` of types that were not copied when they were parsed."""
+        if name != "raw":
+            raise AttributeError(f"a Btf has no attribute '{name}'")
+        self.raw = bytes(self._memory)
+        self._memory = None
+        return self.raw
 
     def __len__(self) -> int:
         """One past the last id."""

@@ -41,7 +41,7 @@ def running_target() -> Target:
 
 @cache
 def _read_btf() -> "Btf | None":
-    """The kernel's types: 5 MB, which the kernel lets be mapped since 6.16 (half the cost of reading them)."""
+    """The kernel's types: 5 MB, which since 6.16 can be mapped and need not be copied to be indexed."""
     from purebpf.btf import Btf
     from purebpf.syscall.native import btf_scan
 
@@ -50,13 +50,13 @@ def _read_btf() -> "Btf | None":
             data = _mapped(file.fileno()) or file.read()
     except FileNotFoundError:
         return _find_btf()
-    return Btf.parse(data, name=VMLINUX_BTF, scan=btf_scan, whole_names=True)
+    return Btf.parse(data, name=VMLINUX_BTF, scan=btf_scan, whole_names=True, copy=False)
 
 
-def _mapped(fd: int) -> bytes | None:
+def _mapped(fd: int) -> memoryview | None:
+    """The file's memory; it is unmapped when the last view of it is gone."""
     try:
-        with mmap.mmap(fd, 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE) as memory:
-            return memory[:]
+        return memoryview(mmap.mmap(fd, 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE))
     except (OSError, ValueError):
         return None
 

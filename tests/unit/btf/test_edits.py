@@ -11,11 +11,13 @@ from purebpf.btf import (
     Int,
     Kind,
     Linkage,
+    Parameter,
     SectionVariable,
     Variable,
+    with_added,
     with_types,
 )
-from purebpf.units import ByteOrder, TypeId
+from purebpf.units import VOID, ByteOrder, TypeId
 
 BOTH_ORDERS = pytest.mark.parametrize("byteorder", ["little", "big"])
 
@@ -80,3 +82,30 @@ def test_a_data_section_cannot_gain_variables() -> None:
 def test_a_type_cannot_take_the_place_of_another_kind() -> None:
     with pytest.raises(ValueError, match="type 1 is no DATASEC"):
         with_types(object_btf("little"), {1: DataSection(".bss", 4, ())})
+
+
+@BOTH_ORDERS
+def test_a_variable_gets_another_type_and_parameters_names_that_are_strings_already(byteorder: ByteOrder) -> None:
+    writer = BtfWriter(byteorder=byteorder)
+    integer = writer.add(Int("int", 4, 32))
+    variable = writer.add(Variable("dummy", VOID, Linkage.EXTERN))
+    parameters = (Parameter("", integer), Parameter("kept", integer))
+    proto = writer.add(FunctionProto(integer, parameters))
+    btf = Btf.parse(writer.build())
+    named = FunctionProto(integer, (Parameter("dummy", integer), parameters[1]))
+    changed = with_types(btf, {variable: Variable("dummy", integer, Linkage.GLOBAL), proto: named})
+    again = Btf.parse(changed.raw)
+    assert again[variable] == Variable("dummy", integer, Linkage.GLOBAL)
+    assert again[proto] == changed[proto] == named
+    with pytest.raises(ValueError, match="'new' is no string of the BTF yet"):
+        with_types(btf, {proto: FunctionProto(integer, (Parameter("new", integer), parameters[1]))})
+
+
+@BOTH_ORDERS
+def test_types_are_added_behind_the_others(byteorder: ByteOrder) -> None:
+    btf = object_btf(byteorder)
+    added = with_added(btf, [Variable("a", TypeId(1), Linkage.GLOBAL), Int("long", 8, 64)])
+    assert [added[type_id] for type_id in btf.ids()] == [btf[type_id] for type_id in btf.ids()]
+    assert [added[len(btf)], added[len(btf) + 1]] == [Variable("a", TypeId(1), Linkage.GLOBAL), Int("long", 8, 64)]
+    # A string that is there already is used again.
+    assert len(added.strings) == len(btf.strings) + len("long") + 1

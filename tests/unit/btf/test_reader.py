@@ -289,3 +289,18 @@ def test_parsing_is_linear_in_a_hundred_thousand_types() -> None:
     btf = Btf.parse(header(types, b"\0"))
     assert time.thread_time() - begin < 1
     assert len(btf) == 100_001
+
+
+def test_types_can_be_parsed_where_they_lie_and_are_copied_when_asked_for() -> None:
+    writer = BtfWriter()
+    writer.add(INT)
+    memory = bytearray(writer.build())
+    btf = Btf.parse(memoryview(memory), copy=False, whole_names=True)
+    assert len(btf) == 2
+    memory[-2] = ord("o")  # Nothing was copied yet: "int" is "ino" by now.
+    assert btf.find("ino") == (1,)
+    memory[-2] = ord("t")
+    assert btf.name_of(1) == "ino"
+    assert type(btf.raw) is bytes
+    with pytest.raises(AttributeError, match="no attribute 'other'"):
+        _ = btf.other

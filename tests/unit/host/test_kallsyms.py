@@ -2,7 +2,7 @@
 
 import pytest
 
-from purebpf.errors import KernelError
+from purebpf.errors import KernelError, NotPermitted
 from purebpf.host.kallsyms import Kallsyms, KernelSymbol, read_kallsyms
 
 TEXT = b"""ffffffff81000000 T _stext
@@ -63,3 +63,20 @@ def test_the_running_kernel_has_a_symbol_for_its_start():
 def test_an_unreadable_file_says_what_the_kernel_needs(tmp_path):
     with pytest.raises(KernelError, match="CONFIG_KALLSYMS"):
         read_kallsyms(str(tmp_path / "nowhere"))
+
+
+def test_addresses_are_those_of_every_symbol_of_the_name_and_of_data_that_clang_renamed():
+    symbols = Kallsyms(TEXT + b"\nffffffff81000600 d table.llvm.12345\nffffffff81000700 t code.llvm.99")
+    assert symbols.addresses("do_one") == (0xFFFFFFFF81000100, 0xFFFFFFFF81000200)
+    assert symbols.addresses("table") == (0xFFFFFFFF81000600,)
+    assert symbols.addresses("code") == ()
+
+
+def test_hidden_addresses_are_a_want_of_privilege_and_not_zero():
+    hidden = Kallsyms(b"0000000000000000 T _text\n0000000000000000 T vfs_read")
+    with pytest.raises(NotPermitted, match="shows every address as 0") as caught:
+        hidden.addresses("vfs_read")
+    assert "kernel.kptr_restrict" in str(caught.value)
+    assert hidden.addresses("no_such") == ()
+    whole = Kallsyms(b"ffffffff81000000 T _text\n0000000000000000 A fixed_percpu_data")
+    assert whole.addresses("fixed_percpu_data") == (0,)

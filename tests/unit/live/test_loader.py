@@ -6,17 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from purebpf.btf import Btf, BtfWriter
 from purebpf.errors import KernelError, NotPermitted, VerifierError
 from purebpf.live.kernel import Handle, MapFacts
 from purebpf.live.loader import Loaded, execute
 from purebpf.plan.stages import open_object, plan_object
-from purebpf.plan.steps import CreateMap, LoadBtf, LoadPlan
+from purebpf.plan.steps import CreateMap, LoadBtf, LoadPlan, LoadProgram
 from purebpf.plan.target import Feature, Target
+from purebpf.relocate.model import BtfSlot
 from purebpf.uapi import MapType
-from purebpf.units import TypeId
+from purebpf.units import InsnIndex, TypeId
 from tests.fakes import STORAGE, FailingKernel, FakeKernel, RecordingKernel, interrupted, not_permitted, refused
 
 BUILT = Path(__file__).parents[3] / "bpf" / "built"
@@ -314,3 +317,50 @@ def test_an_old_kernels_plan_needs_none_of_what_it_lacks() -> None:
     kernel = RecordingKernel(FakeKernel())
     execute(plan_object(open_object(BUILT / "minimal_legacy.bpf.o").with_programs(), old), kernel).close()
     assert {request.name for request in kernel.requests} <= {"create_map"}
+
+
+# ------------------------------------------------------------------ modules
+
+
+def in_module(**changes: object) -> LoadPlan:
+    """A plan whose programs name something in the module 'nf'."""
+    plan = plan_of("minimal_legacy")
+    steps = tuple(
+        replace(step, **changes) if isinstance(step, LoadProgram) else step  # type: ignore[arg-type]
+        for step in plan.steps
+    )
+    return replace(plan, steps=steps)
+
+
+class SeeingKernel(FakeKernel):
+    """Remembers what programs are loaded with."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[bytes, bytes]] = []
+
+    def load_program(self, step: LoadProgram, code: bytes, **more: Any) -> Handle:
+        self.seen.append((code, more["fd_array"]))
+        return super().load_program(step, code, **more)
+
+
+def test_the_fds_of_modules_stand_in_code_and_array_while_programs_load_and_no_longer() -> None:
+    kernel = SeeingKernel()
+    kernel.modules["nf"] = Btf.parse(BtfWriter().build())
+    load = b"\x18\x31" + bytes(2) + b"\x07\0\0\0" + bytes(8) + b"\xb7\0\0\0\0\0\0\0\x95" + bytes(7)
+    plan = in_module(code=load, slots=(), func_info=b"", btf_slots=(BtfSlot(InsnIndex(0), "nf"),), fd_array=("", "nf"))
+    requests = RecordingKernel(kernel)
+    execute(plan, requests).close()
+    (code, fd_array), *_ = kernel.seen
+    number = int.from_bytes(code[12:16], "little")
+    assert number > 0
+    assert fd_array == bytes(4) + number.to_bytes(4, "little")
+    assert [r.subject for r in requests.requests if r.name == "open_module"] == ["nf"]
+    assert not kernel.open
+
+
+def test_a_module_that_is_gone_ends_the_load_and_nothing_is_left() -> None:
+    kernel = FakeKernel()
+    with pytest.raises(KernelError, match="kernel module 'nf'"):
+        execute(in_module(fd_array=("", "nf")), kernel)
+    assert not kernel.open
