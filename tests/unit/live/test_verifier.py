@@ -4,11 +4,13 @@ import random
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from purebpf.live.verifier import CORE_POISON, Poison, Verdict, explain
+from purebpf.live.verifier import CORE_POISON, Poison, Verdict, explain, poisoned_access
 from purebpf.live.verifier_hints import hints_for
+from purebpf.relocate.patch import POISON
 
 LOGS = Path(__file__).parents[2] / "data" / "logs"
 
@@ -480,3 +482,21 @@ def test_remedies_are_for_messages_somebody_knows() -> None:
     assert "license" in hints_for("cannot call GPL-restricted function from non-GPL compatible program")[0]
     assert "sleepable" in hints_for("helper call might sleep in a non-sleepable prog")[0]
     assert "-g" in hints_for("map 'timers' has to have BTF in order to use bpf_timer")[0]
+
+
+class _At(NamedTuple):
+    insn: int
+
+
+@pytest.mark.parametrize(("name", "found"), [("core_poison-6.18", True), ("kfunc_poison-6.18", True),
+                                             ("map_poison-6.18", False), ("back_edge-6.1", False)])  # fmt: skip
+def test_the_poisoned_access_is_the_one_at_which_the_verifier_stopped(name: str, found: bool) -> None:
+    verdict = explain(log(name))
+    assert verdict.insn is not None
+    accesses = (_At(verdict.insn + 1), _At(verdict.insn))
+    assert poisoned_access(verdict, accesses) == (accesses[1] if found else None)
+    assert poisoned_access(verdict, ()) is None
+
+
+def test_the_poison_of_the_log_is_the_one_that_is_written() -> None:
+    assert CORE_POISON == POISON
