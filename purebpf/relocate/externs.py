@@ -132,6 +132,10 @@ class _Resolver:
                     self._resolve(extern)
                 except _Missing as missing:
                     failed.append((extern, missing))
+                except BpfError as error:
+                    program = self.uses[extern.name].program.name
+                    error.add_note(f"program '{program}' asks for {_WORDS[extern.kind]} '{extern.name}'")
+                    raise
         if failed:
             raise self._error(*failed[0], [extern for extern, _ in failed[1:]])
 
@@ -254,7 +258,7 @@ class _Resolver:
         is_function = extern.kind is ExternKind.KFUNC
         kind = Kind.FUNC if is_function else Kind.VAR
         modules = [module.name for module in self.kernel.modules()]
-        others = f"and of {len(modules)} modules" if modules else "(no module has any)"
+        others = f"and of {len(modules)} module{'s' * (len(modules) > 1)}" if modules else "(no module has any)"
         evidence = [
             f"looked up in the types of the kernel {others}",
             *did_you_mean(name, (btf.name_of(type_id) for type_id in btf.ids_of(kind))),

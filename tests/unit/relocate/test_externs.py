@@ -7,7 +7,7 @@ from struct import unpack_from
 import pytest
 
 from purebpf.btf import Btf, BtfWriter, Function, FunctionProto, Int, Linkage, Pointer, Struct, Variable
-from purebpf.errors import UnresolvedExtern
+from purebpf.errors import PlanError, UnresolvedExtern
 from purebpf.plan.kconfig import ConfigText
 from purebpf.relocate.externs import Address, KernelType, ResolvedExterns, resolve_externs
 from purebpf.relocate.model import BtfSlot, LinkedProgram, MapSlot
@@ -325,7 +325,7 @@ def test_a_missing_function_names_near_ones_and_what_may_bring_it() -> None:
     assert refusal(kernel, using("bpf_xdp_ct_lookup", calls=True), kfunc("bpf_xdp_ct_lookup")) == (
         "cannot prepare program 'entry', instruction 0: kernel function 'bpf_xdp_ct_lookup' cannot be had: "
         "Linux 6.99 has no function of that name\n"
-        "  looked up in the types of the kernel and of 1 modules\n"
+        "  looked up in the types of the kernel and of 1 module\n"
         "  functions of this kind came with Linux 5.18 or later; they need CONFIG_NF_CONNTRACK; they may lie in a "
         "module: nf_conntrack (modprobe)\n"
         "declare it __weak, and ask bpf_ksym_exists() before the call"
@@ -356,6 +356,18 @@ def test_all_that_is_missing_is_named_at_once_the_first_with_its_reason() -> Non
     message = refusal(Kernel(), using("CONFIG_GONE", "lost", "bpf_gone"), *externs)
     assert "kernel configuration value 'CONFIG_GONE' cannot be had: it is not set" in message
     assert "nor can be had: kernel symbol 'lost', kernel function 'bpf_gone'" in message
+
+
+def test_a_kernel_that_tells_too_little_is_an_error_that_names_who_asks() -> None:
+    class Silent(Kernel):
+        def configuration(self) -> ConfigText:
+            raise PlanError("no configuration")
+
+    with pytest.raises(PlanError, match="no configuration") as caught:
+        resolved(Silent(), using("CONFIG_HZ"), kconfig("CONFIG_HZ"))
+    assert caught.value.__notes__ == ["program 'entry' asks for kernel configuration value 'CONFIG_HZ'"]
+    unused = resolve_externs(spec_of(kconfig("CONFIG_HZ")), [LinkedProgram("entry", EXIT, (), ())], Silent())
+    assert unused.kconfig == bytes(4)
 
 
 def test_what_the_file_does_not_declare_is_said_to_be_missing_from_a_link() -> None:
