@@ -67,14 +67,13 @@ def _exception_callback(spec: ObjectSpec, program: str) -> str | None:
     """The function that is to end `program` when it throws, which nothing in its code refers to."""
     entry = spec.programs.get(program)
     names = entry.exception_callbacks if entry is not None else ()
-    if not names:
+    # That there may be one only, the verifier says.
+    if len(names) != 1:
         return None
     name = names[0]
     function = spec.functions.get(name)
     reason = ""
-    if len(names) > 1:
-        reason = f"its tags name several exception callbacks ({', '.join(names)}); it can have one"
-    elif function is None or name in spec.programs:
+    if function is None or name in spec.programs:
         reason = f"its exception callback '{name}' is no function of .text in this object"
     elif not function.is_global or function.hidden:
         reason = f"its exception callback '{name}' is {'hidden' if function.hidden else 'static'}: make it global"

@@ -195,7 +195,7 @@ class ProgramSpec:
     `target_program` is the loaded program whose function `attach_to` names: the one thing of this machine in a
     spec, and only there when a caller put it in. `log_level` is what the verifier is asked to tell of the program
     even if it takes it (0 nothing, 1 the states, 2 every instruction, 4 the statistics; sums). `exception_callbacks`
-    are the functions that its tags name as the one to end it when it throws; more than one is an error of the load.
+    are the functions that its tags name as the one to end it when it throws; more than one is refused by the kernel.
     """
 
     name: str

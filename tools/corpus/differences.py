@@ -57,7 +57,7 @@ EXPLAINED: Final = (
         "opened",
         "one of several files that are meant to be linked: purebpf shows it, and refuses to load what it lacks",
         libbpf=r"failed to find BTF for extern|unrecognized extern section '\.maps'",
-        object="linked_|subskeleton_lib",
+        object="linked_|subskeleton_lib|usdt_multispec",
     ),
     Explanation(
         "opened",
@@ -85,6 +85,21 @@ EXPLAINED: Final = (
         "refused",
         "a kernel before 6.4 knows no struct_ops for links: libbpf has it refuse the map, purebpf says so",
         purebpf="struct_ops that a link registers",
+    ),
+    Explanation(
+        "PROG_LOAD expected_attach_type",
+        "a USDT probe is one link where the kernel links many uprobes at once: libbpf before 1.3 makes many",
+        libbpf="^0$",
+        purebpf="^48$",
+        object="usdt",
+    ),
+    *(
+        Explanation(
+            f"PROG_LOAD {what}",
+            "an exception callback is appended to its program: libbpf before 1.3 knows none",
+            object="exceptions",
+        )
+        for what in ("code", "func_info", "line_info")
     ),
 )
 """The whole table."""

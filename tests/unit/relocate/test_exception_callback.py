@@ -46,6 +46,10 @@ def test_without_one_nothing_is_appended() -> None:
     assert [f.name for f in linked(spec()).functions] == ["entry", "leaf"]
 
 
+def test_of_several_none_is_appended_and_the_verifier_refuses_the_program() -> None:
+    assert [f.name for f in linked(spec("after", "unused")).functions] == ["entry", "leaf"]
+
+
 def test_core_adapts_it_too() -> None:
     assert {function.name for function in reached(spec("after"), "entry")} == {"entry", "leaf", "after"}
 
@@ -53,7 +57,6 @@ def test_core_adapts_it_too() -> None:
 @pytest.mark.parametrize(
     ("callbacks", "options", "reason"),
     [
-        (("after", "leaf"), {}, "its tags name several exception callbacks (after, leaf)"),
         (("nobody",), {}, "its exception callback 'nobody' is no function of .text in this object"),
         (("",), {}, "its exception callback '' is no function"),
         (("entry",), {}, "its exception callback 'entry' is no function of .text"),

@@ -179,13 +179,17 @@ static size_t memory_of(const union bpf_attr *attr)
 	return attr->map_flags & BPF_F_MMAPABLE ? (size_t)attr->max_entries * 4096 : 0;
 }
 
-/* link_create.uprobe_multi.path, which the headers may not know yet. */
-static bool asks_for_root(const union bpf_attr *attr)
+/* link_create.uprobe_multi.path and .pid, which the headers may not know yet. A kernel looks at the process first. */
+static int refusal_of_link(const union bpf_attr *attr)
 {
 	__u64 path;
+	__s32 process;
 
 	memcpy(&path, (const char *)attr + 16, sizeof(path));
-	return !path || !strcmp((const char *)path, "/");
+	memcpy(&process, (const char *)attr + 56, sizeof(process));
+	if (path && strcmp((const char *)path, "/"))
+		return EINVAL;
+	return path && process < 0 ? EINVAL : EBADF;
 }
 
 static long play(int command, union bpf_attr *attr, unsigned int size)
@@ -209,7 +213,7 @@ static long play(int command, union bpf_attr *attr, unsigned int size)
 		return real_syscall(__NR_bpf, command, attr, size);
 	case BPF_LINK_CREATE:
 		/* libbpf asks for a link that cannot be, and knows by the error that the kernel understood. */
-		errno = asks_for_root(attr) ? EBADF : EINVAL;
+		errno = refusal_of_link(attr);
 		return -1;
 	case BPF_BTF_GET_NEXT_ID:
 	case BPF_BTF_GET_FD_BY_ID:
