@@ -291,6 +291,11 @@ class KernelContract:
                 kernel.load_program(program(call, func_info=wrong), call, btf=btf, line_of=no_line)
             assert caught.value.errno == errno.EINVAL
 
+    def test_a_module_that_is_not_there_has_no_types(self, kernel: Kernel) -> None:
+        with pytest.raises(KernelError, match="'no_such_module'") as caught:
+            kernel.open_module("no_such_module")
+        assert caught.value.errno == errno.ENOENT
+
     def test_a_map_is_bound_to_a_program(self, kernel: Kernel, keep: Callable[[Handle], Handle]) -> None:
         made = keep(kernel.create_map(array(), btf=None, inner=None))
         entry = keep(kernel.load_program(program(), RETURN_0, btf=None, line_of=no_line))

@@ -59,8 +59,10 @@ class Kallsyms:
         Data that clang made local under link-time optimisation counts by the name it had ('name.llvm.123').
         """
         found = [symbol.address for symbol in self.find(name)]
-        renamed = set(re.findall(rb" d (%b\.llvm\.\w+)" % re.escape(name.encode()), self.text))
-        found += [symbol.address for other in renamed for symbol in self.find(other.decode())]
+        renamed = b" d " + name.encode() + b".llvm."
+        if renamed in self.text:
+            others = set(re.findall(rb" d (%b\.llvm\.\w+)" % re.escape(name.encode()), self.text))
+            found += [symbol.address for other in others for symbol in self.find(other.decode())]
         # A few symbols do lie at 0 (per-CPU data of older kernels), the beginning of the kernel never does.
         if found and not any(found) and not any(symbol.address for symbol in self.find("_text")):
             raise NotPermitted(
