@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 
 from purebpf.btf.kinds import KIND_MASK, VLEN_MASK
 from purebpf.btf.reader import Btf
-from purebpf.btf.slots import IdMap, bad_reference, id_slots, name_slots, refuse_unknown_kinds
+from purebpf.btf.slots import IdMap, bad_reference, id_slots, name_slots, record_ends, refuse_unknown_kinds
 from purebpf.btf.types import Kind
 from purebpf.btf.writer import BtfWriter
 from purebpf.frozen import frozen
@@ -76,10 +76,8 @@ class _Graph:
     def _read(self, part: Btf, own: bool) -> None:
         refuse_unknown_kinds(part)
         words, places, end_id = part.words, part.places, part.end_id
-        ends = array("I", places[1:])
-        ends.append(len(words))
         canonical = self._canonical_strings(part)
-        for type_id, (begin, end) in enumerate(zip(places, ends, strict=True), part.first_id):
+        for type_id, (begin, end) in enumerate(zip(places, record_ends(part), strict=True), part.first_id):
             record = list(words[begin:end])
             info = record[1]
             references = []

@@ -107,6 +107,14 @@ def bad_reference(btf: Btf, type_id: int, target: int) -> BtfError:
     return BtfError(reason, file=btf.name, section=".BTF")
 
 
+def record_ends(btf: Btf) -> "array[int]":
+    """The word behind each own type's record, as `btf.places` has the first."""
+    ends = array("I", btf.places)
+    ends.append(len(btf.words))
+    del ends[0]
+    return ends
+
+
 def renumbered(btf: Btf, kept: Sequence[int], ids: IdMap, string: Callable[[int], int]) -> "array[int]":
     """The records of the own types `kept`, in that order, as native words for a new section.
 
@@ -114,8 +122,7 @@ def renumbered(btf: Btf, kept: Sequence[int], ids: IdMap, string: Callable[[int]
     """
     refuse_unknown_kinds(btf)
     source, places, first = memoryview(btf.words), btf.places, btf.first_id
-    ends = array("I", places[1:])
-    ends.append(len(source))
+    ends = record_ends(btf)
     as_bytes, words = source.cast("B"), array("I")
     for type_id in kept:
         at = len(words)
