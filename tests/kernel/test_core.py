@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import purebpf
-from purebpf.btf import Struct
+from purebpf.btf import Kind, Struct
 from purebpf.errors import VerifierError
 from purebpf.live.object import BpfObject
 from purebpf.plan.target import Target
@@ -93,6 +93,18 @@ def test_an_object_that_asks_about_its_own_types_needs_none_of_the_kernel(bpf_ob
     with purebpf.load(purebpf.plan(spec, without)) as loaded:
         loaded.programs["local"].test_run()
         assert loaded.variables["record_type"] == spec.btf.find("record")[0]
+
+
+@pytest.mark.usefixtures("netns")
+def test_types_of_a_module_are_found_where_the_kernel_has_none_of_the_name(bpf_object: BpfFile) -> None:
+    # A pair of veth devices is there: the module is loaded, or the kernel has it built in.
+    target = purebpf.running_target()
+    kernel = [types for types in (target.btf, *(module.btf for module in target.modules())) if types is not None]
+    sizes = {types.size_or_type(found) for types in kernel for found in types.find("veth_priv", Kind.STRUCT)}
+    with purebpf.load(bpf_object("core_module")) as loaded:
+        loaded.programs["veth"].test_run()
+        assert (loaded.variables["exists"], loaded.variables["peer_size"]) == (True, 8)
+        assert {loaded.variables["size"]} == sizes
 
 
 REFUSALS = {
