@@ -100,7 +100,7 @@ class NameSpace:
         count = self._counts.get(name)
         if count is None:
             text = identifier(name)
-            if text == name or text not in self._given:
+            if text not in self._given:
                 self._counts[name] = 1
                 self._given.add(text)
                 return text
