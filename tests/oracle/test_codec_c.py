@@ -8,6 +8,7 @@ its initialised variables are read from the object file.
 from __future__ import annotations
 
 import re
+import os
 import shutil
 import struct
 import subprocess
@@ -79,7 +80,9 @@ def member(value: Any, path: str) -> Any:
 def run(*command: object) -> str:
     words = [str(word) for word in command]
     assert shutil.which(words[0]), f"the oracle tier needs {words[0]}"
-    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=120).stdout
+    # pahole calls llvm-objcopy, which Debian gives a version in its name.
+    environment = {**os.environ, "LLVM_OBJCOPY": "llvm-objcopy-19"}
+    return subprocess.run(words, check=True, capture_output=True, text=True, timeout=120, env=environment).stdout
 
 
 @pytest.fixture(scope="module")
