@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         UnresolvedExtern,
         VerifierError,
     )
+    from purebpf.gen.minimal import minimal_btf
     from purebpf.host.target import running_target
+    from purebpf.linker.link import link_objects
     from purebpf.live.link import Link
     from purebpf.live.links import Links
     from purebpf.live.maps import Map
@@ -40,7 +42,10 @@ if TYPE_CHECKING:
     from purebpf.live.tracepipe import trace_pipe
     from purebpf.plan.steps import LoadPlan
     from purebpf.plan.target import Feature, Target
+    from purebpf.preflight.judge import check
+    from purebpf.preflight.report import Finding, Report, Verdict
     from purebpf.spec.model import ObjectSpec
+    from purebpf.survey import check_kernels, cut_kernels
     from purebpf.uapi import AttachType, LinkType, MapType, ProgramType
 
 __version__ = "0.1.0"
@@ -54,6 +59,7 @@ _PLACES = {
     "BtfError": "errors",
     "ElfError": "errors",
     "Feature": "plan.target",
+    "Finding": "preflight.report",
     "KernelError": "errors",
     "Link": "live.link",
     "LinkType": "uapi",
@@ -69,14 +75,21 @@ _PLACES = {
     "Program": "live.program",
     "ProgramType": "uapi",
     "RelocationError": "errors",
+    "Report": "preflight.report",
     "RingBuffer": "live.ringbuf",
     "SpecError": "errors",
     "Target": "plan.target",
     "UnknownFact": "errors",
     "UnresolvedExtern": "errors",
+    "Verdict": "preflight.report",
     "VerifierError": "errors",
     "attached": "api",
+    "check": "preflight.judge",
+    "check_kernels": "survey",
+    "cut_kernels": "survey",
+    "link_objects": "linker.link",
     "load": "api",
+    "minimal_btf": "gen.minimal",
     "open": "api",
     "plan": "api",
     "running_target": "host.target",
@@ -92,6 +105,7 @@ __all__ = [
     "BtfError",
     "ElfError",
     "Feature",
+    "Finding",
     "KernelError",
     "Link",
     "LinkType",
@@ -107,14 +121,21 @@ __all__ = [
     "Program",
     "ProgramType",
     "RelocationError",
+    "Report",
     "RingBuffer",
     "SpecError",
     "Target",
     "UnknownFact",
     "UnresolvedExtern",
+    "Verdict",
     "VerifierError",
     "attached",
+    "check",
+    "check_kernels",
+    "cut_kernels",
+    "link_objects",
     "load",
+    "minimal_btf",
     "open",
     "plan",
     "running_target",

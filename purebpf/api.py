@@ -5,6 +5,7 @@ Rules: each verb is a line or two over the stages; what it logs is for people an
 """
 
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
@@ -79,7 +80,9 @@ def plan(
 
     `btf` replaces the kernel's types for CO-RE, for kernels without CONFIG_DEBUG_INFO_BTF: a file (raw BTF or a
     vmlinux), a folder with files named after the kernel's release, or several of these, of which the first that is
-    there counts. Ids that a program names (kernel functions, attach targets) still come from the kernel itself.
+    there counts; by default what PUREBPF_BTF names in the environment, if that is set. In a folder the layout of
+    btfhub's archive is known, .btf.tar.xz files included. Ids that a program names (kernel functions, attach targets)
+    still come from the kernel itself.
     `kconfig` sets values of the kernel's configuration: text of a .config, or a mapping of names to values.
     """
     if not isinstance(spec, ObjectSpec):
@@ -106,6 +109,10 @@ def _target(target: Target | None, btf: "BtfFiles | None", kconfig: "Kconfig | N
         from purebpf.host.target import running_target
 
         target = running_target()
+        if btf is None and os.environ.get("PUREBPF_BTF"):
+            from purebpf.host.btf_files import environment_btf
+
+            btf = environment_btf()
     if btf is not None:
         from purebpf.host.btf_files import find_btf
 

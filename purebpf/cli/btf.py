@@ -1,4 +1,4 @@
-"""`purebpf btf c|json`: the types of an object, of a kernel, of a module or of a BTF file.
+"""`purebpf btf c|json|min`: the types of an object, of a kernel, of a module or of a BTF file.
 
 Rules: nothing here needs a privilege. FILE is anything that holds BTF: raw, or an ELF file's .BTF section; the word
 `running` is the kernel's own. Types are named as in C ('task_struct', or 'struct task_struct' where a name is not
@@ -22,6 +22,10 @@ def btf(arguments: argparse.Namespace) -> int:
     """Run the command."""
     if arguments.form == "c":
         return _c(arguments)
+    if arguments.form == "min":
+        from purebpf.cli.btf_min import btf_min
+
+        return btf_min(arguments)
     return _json(arguments)
 
 

@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_stages(commands)
     _add_link(commands)
+    _add_check(commands)
     _add_btf(commands)
     return parser
 
@@ -154,12 +155,31 @@ def _add_link(commands: "_Commands") -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="compiled BPF objects, with type information (-g)")
 
 
+def _add_check(commands: "_Commands") -> None:
+    parser = _add(commands, "check", "tell whether objects will load on a kernel, this one or others; loads nothing")
+    parser.add_argument("files", nargs="+", metavar="FILE", help="compiled BPF objects")
+    _add_kernels(parser)
+    parser.add_argument("--release", default="", metavar="R", help="`uname -r` of a kernel whose file does not tell it")
+    _add_kconfig(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _add_kernels(parser: argparse.ArgumentParser) -> None:
+    text = "a kernel's BTF file, or a folder of such files (repeatable; default: this kernel)"
+    parser.add_argument("--btf", action="append", metavar="PATH", help=text)
+    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="processes to work with (default: one a CPU)")
+
+
 def _add_btf(commands: "_Commands") -> None:
     from purebpf.cli.output import add_output_options
 
     parser = _add(commands, "btf", "show types: of a kernel, an object or a BTF file")
     forms = parser.add_subparsers(title="forms", dest="form", metavar="FORM", required=True, parser_class=_Parser)
     as_c = forms.add_parser("c", help="as a C header (vmlinux.h)", description="Print types as a C header.")
+    cut = forms.add_parser("min", help="the part that CO-RE needs for some objects", description="Cut kernels' types.")
+    cut.add_argument("objects", nargs="+", metavar="OBJECT", help="compiled BPF objects that the types are for")
+    _add_kernels(cut)
+    add_output_options(cut)
     as_json = forms.add_parser("json", help="types with sizes and offsets", description="Print types as JSON.")
     for form in (as_c, as_json):
         form.add_argument("file", metavar="FILE", help="a file with BTF, or 'running' for the running kernel")

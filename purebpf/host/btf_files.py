@@ -1,17 +1,21 @@
 """Where the types of a kernel are found in files, for kernels that do not give them themselves and for CO-RE.
 
-Rules: a path is a file (raw BTF, or an ELF image with a section .BTF) or a folder, in which names made of the kernel's
-release are tried; of several the first that is there counts. What was read is remembered as long as the file is the
-same. Images are mapped, not read: with debug information they have hundreds of megabytes.
+Rules: a path is a file (raw BTF, or an ELF image with a section .BTF, or either in a .tar.xz) or a folder, in which
+names made of the kernel's release are tried, also in the layout of btfhub's archive (`btf_tree`); of several the first
+that is there counts. The variable PUREBPF_BTF names such paths for a process, with colons between. What was read is
+remembered as long as the file is the same. Images are mapped, not read: with debug information they have hundreds of
+megabytes.
 """
 
 import mmap
 import os
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from contextlib import suppress
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from purebpf.errors import PlanError
+from purebpf.host.btf_tree import PACKED, archive_folders, read_kernel_file
 from purebpf.plan.btf_file import read_btf_file
 from purebpf.syscall.native import btf_scan
 
@@ -30,6 +34,8 @@ _INSTALLED: Final = (
     "/usr/lib/debug/boot/vmlinux-{}.debug",
     "/usr/lib/debug/lib/modules/{}/vmlinux",
 )
+_VARIABLE: Final = "PUREBPF_BTF"
+_OS_RELEASE: Final = ("/etc/os-release", "/usr/lib/os-release")
 _IN_FOLDER: Final = ("{}.btf", "vmlinux-{}.btf", "vmlinux-{}", "{}/vmlinux.btf", "{}/vmlinux", "btf-{}")
 
 
@@ -42,6 +48,11 @@ def installed_btf(release: str) -> "Btf | None":
     return None
 
 
+def environment_btf() -> list[str]:
+    """The paths in PUREBPF_BTF, none if it is not set."""
+    return [path for path in os.environ.get(_VARIABLE, "").split(os.pathsep) if path]
+
+
 def find_btf(paths: "Path | Iterable[Path]", release: str) -> "Btf":
     """The types in the first of `paths` (files, or folders with files named after `release`) that is there."""
     given = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
@@ -52,7 +63,7 @@ def find_btf(paths: "Path | Iterable[Path]", release: str) -> "Btf":
                 return read_btf(candidate)
             tried.append(candidate)
     raise PlanError(
-        "none of the files that the option btf names is there",
+        "none of the files named for the kernel's types (option btf, or PUREBPF_BTF) is there",
         evidence=[f"not there: {path}" for path in tried] or ["it names none"],
         remedy="give the kernel's types: a .btf file, its vmlinux, or a folder with such files named after its release",
     )
@@ -61,8 +72,24 @@ def find_btf(paths: "Path | Iterable[Path]", release: str) -> "Btf":
 def _candidates(path: str, release: str) -> Iterator[str]:
     if os.path.isdir(path):
         yield from (os.path.join(path, pattern.format(release)) for pattern in _IN_FOLDER)
+        for folder in archive_folders(os.uname().machine, *_distribution()):
+            yield from (
+                os.path.normpath(os.path.join(path, folder, f"{release}.btf{packed}")) for packed in ("", PACKED)
+            )
     else:
         yield path
+
+
+@cache
+def _distribution() -> tuple[str, str]:
+    """ID and VERSION_ID of os-release(5), such as 'debian' and '12'."""
+    found: dict[str, str] = {}
+    for path in _OS_RELEASE:
+        with suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
+            pairs = (line.strip().partition("=") for line in file)
+            found = {name: value.strip("\"'") for name, _, value in pairs}
+            break
+    return found.get("ID", ""), found.get("VERSION_ID", "")
 
 
 def read_btf(path: str) -> "Btf":
@@ -73,6 +100,8 @@ def read_btf(path: str) -> "Btf":
 
 @lru_cache(maxsize=4)
 def _read(path: str, *identity: int) -> "Btf":
+    if path.endswith(PACKED):
+        return read_kernel_file(path)
     with open(path, "rb") as file:
         if not identity[-1]:
             return read_btf_file(b"", name=path)

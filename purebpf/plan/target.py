@@ -225,7 +225,7 @@ class Target:
     @classmethod
     def from_btf(
         cls,
-        source: Source,
+        source: Source | Btf,
         *,
         release: str = "",
         name: str | None = None,
@@ -238,23 +238,27 @@ class Target:
     ) -> Target:
         """Describe the kernel whose BTF stands in `source`, a path or the bytes; raises `BtfError`.
 
-        `source` is raw BTF or an ELF image with a section .BTF (vmlinux). `release` is its `uname -r`, for what
-        depends on the version. A feature that `features` does not name is there if the release is as new as the first
-        kernel that had it; without a release it is taken to be there. `modules` are files of the same two forms, by
-        name or named after the file; `kconfig` is the text of its .config, or a mapping; `symbols` are the addresses
-        of its symbols. What is not given is an `UnknownFact` when an object asks for it.
+        `source` is raw BTF or an ELF image with a section .BTF (vmlinux), or types that were read already. `release` is
+        its `uname -r`, for what depends on the version. A feature that `features` does not name is there if the release
+        is as new as the first kernel that had it; without a release it is taken to be there. `modules` are files of the
+        same two forms, by name or named after the file; `kconfig` is the text of its .config, or a mapping; `symbols`
+        are the addresses of its symbols. What is not given is an `UnknownFact` when an object asks for it.
         """
         from purebpf.plan.btf_file import byteorder_of, contents, read_btf_file
 
-        data, label = contents(source)
-        read_btf = cache(lambda: read_btf_file(data, name=label))
+        if isinstance(source, str | bytes | bytearray | memoryview) or hasattr(source, "__fspath__"):
+            data, label = contents(source)
+            byteorder, read_btf = byteorder_of(data), _once(lambda: read_btf_file(data, name=label))
+        else:
+            parsed, label = source, source.name
+            byteorder, read_btf = parsed.byteorder, _once(lambda: parsed)
         named = modules.items() if isinstance(modules, Mapping) else ((_module_name(path), path) for path in modules)
         given = tuple(ModuleTypes(module, cache(partial(_read_module, file, read_btf))) for module, file in named)
         made = cls(
             name=name if name is not None else release or label,
             release=release,
             kernel_version=encode_version(release),
-            byteorder=byteorder_of(data),
+            byteorder=byteorder,
             page_size=page_size,
             possible_cpus=possible_cpus,
             features={**_features_of(release), **(features or {})},
@@ -279,6 +283,10 @@ class GivenSymbols:
     def did_you_mean(self, name: str) -> list[str]:
         """A line of evidence naming symbols like `name`, or none."""
         return did_you_mean(name, self.known)
+
+
+def _once(read: Callable[[], Btf]) -> Callable[[], Btf]:
+    return cache(read)
 
 
 def _module_name(path: str | PathLike[str]) -> str:
