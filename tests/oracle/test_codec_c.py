@@ -7,8 +7,8 @@ its initialised variables are read from the object file.
 
 from __future__ import annotations
 
-import re
 import os
+import re
 import shutil
 import struct
 import subprocess
