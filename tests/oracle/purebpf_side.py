@@ -1,13 +1,12 @@
 """What purebpf says of an object, in the terms of the harness: the one place that knows purebpf's types.
 
 The target is the newest kernel that can be, as in the harness: every feature there, the version of the running
-kernel. Programs that cannot be prepared (CO-RE, targets and externs that this kernel lacks, sections that
+kernel. Programs that cannot be prepared (targets and externs that this kernel lacks, sections that
 nobody knows) are left out and named with the reason, so that the rest of the object can be compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -37,13 +36,10 @@ from purebpf.relocate.compat import essential_name
 from purebpf.relocate.externs import ResolvedExterns, resolve_externs
 from purebpf.relocate.link import link
 from purebpf.spec.model import (
-    CoreAccess,
     ExternKind,
     MapOrigin,
     ObjectSpec,
     ProgramSpec,
-    SubprogramAddress,
-    SubprogramCall,
 )
 from purebpf.uapi import MapType, ProgramType
 from purebpf.units import ByteOrder
@@ -116,7 +112,7 @@ def _out_of_reach(spec: ObjectSpec, program: ProgramSpec) -> str:
         attach_point(program, _target(spec.byteorder))
     except AttachTargetError as error:
         return error.reason
-    return next(_obstacles(spec, program.name), "") or _missing(spec, program.name)
+    return _missing(spec, program.name)
 
 
 def _missing(spec: ObjectSpec, program: str) -> str:
@@ -138,19 +134,6 @@ def _otherwise(spec: ObjectSpec, name: str, resolved: ResolvedExterns) -> str:
     if essential_name(name) != name:
         return FLAVOURED_FUNCTION
     return ABSENT_FUNCTION if resolved.found.get(name) is None else ""
-
-
-def _obstacles(spec: ObjectSpec, entry: str) -> Iterator[str]:
-    """What stands in the code that a program reaches and is the next version's."""
-    seen, waiting = {entry}, [entry]
-    while waiting:
-        for reference in spec.functions[waiting.pop()].references:
-            match reference:
-                case CoreAccess():
-                    yield "CO-RE"
-                case SubprogramCall(function=name) | SubprogramAddress(function=name) if name not in seen:
-                    seen.add(name)
-                    waiting.append(name)
 
 
 def program_verdicts(spec: ObjectSpec) -> list[Record]:
