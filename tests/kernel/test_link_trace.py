@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,6 +13,7 @@ import pytest
 import purebpf
 from purebpf import AttachTargetError, LinkType
 from tests.kernel.conftest import IN_VM
+from tests.kernel.places import NetworkNamespace
 from tests.kernel.trampolines import load_unless_locked_down
 
 PathOf = Callable[[str], Path]
@@ -102,6 +104,21 @@ def test_entry_and_return_of_unlink_are_seen_with_the_name_and_the_result(bpf_ob
             victim.unlink(missing_ok=True)
         seen = [event for event in events.batch(timeout=DEADLINE) if event.filename == str(victim)]
     assert [(event.returned, event.result) for event in seen] == [(False, 0), (True, 0), (False, 0), (True, -2)]
+
+
+def test_a_function_of_a_module_is_found_in_its_types(bpf_object: PathOf, netns: NetworkNamespace) -> None:
+    spec = purebpf.open(bpf_object("fentry")).with_programs("leave_anything")
+    spec = spec.with_program("leave_anything", attach_to="veth:veth_close")
+    if not Path("/sys/kernel/btf/veth").exists():
+        return  # Built into this kernel: what is said then is tested without one.
+    (step,) = purebpf.plan(spec).programs()
+    assert step.attach.module == "veth"
+    made = load_unless_locked_down(spec)
+    if made is None:
+        return
+    with made, made.programs["leave_anything"].attach():
+        subprocess.run(["ip", "link", "set", netns.device, "down"], check=True)
+        assert made.variables["entered"] == 1
 
 
 # ------------------------------------------------------------------ functions of other programs
