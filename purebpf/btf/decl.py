@@ -7,6 +7,7 @@ that contains itself: then a BtfError.
 """
 
 from purebpf.btf.layout import align_of, bit_place, is_packed, size_of
+from purebpf.btf.padding import padding
 from purebpf.btf.reader import Btf
 from purebpf.btf.types import (
     Array,
@@ -36,8 +37,6 @@ MAX_NESTING = 40
 """Of anonymous types and function parameters in one another; the kernel's deepest has 7."""
 
 _LINKAGE = {Linkage.STATIC: "static ", Linkage.EXTERN: "extern "}
-_PADDING = ((64, "long long"), (32, "int"), (16, "short"), (8, "char"))
-_MAX_PADDING_LINES = 16
 
 
 def type_name(btf: Btf, type_id: int) -> str:
@@ -235,11 +234,11 @@ class _Printer:
                 fits = packed or position // unit == (position + width - 1) // unit
                 natural = position if fits else position + -position % unit
             if natural != begin:
-                lines += _padding(position, begin)
+                lines += padding(position, begin)
             lines.append(f"{self.member(member, nesting)};")
             position = begin + (width or unit)
         if position + -position % (8 * alignment) != 8 * kind.size:
-            lines += _padding(position, 8 * kind.size)
+            lines += padding(position, 8 * kind.size)
         return lines, packed
 
     def union_attributes(self, type_id: int, kind: Union) -> str:
@@ -252,19 +251,6 @@ class _Printer:
             alignment *= 2
         wrong = largest + -largest % natural != kind.size
         return f" __attribute__((aligned({alignment})))" if wrong else ""
-
-
-def _padding(begin: int, end: int) -> list[str]:
-    """Unnamed bitfields that fill the bits from `begin` to `end`."""
-    lines: list[str] = []
-    while begin < end:
-        units = ((bits, word) for bits, word in _PADDING if not begin % bits and begin + bits <= end)
-        bits, word = next(units, (min(8 - begin % 8, end - begin), "char"))
-        if len(lines) == _MAX_PADDING_LINES and not (begin | end) % 8:
-            return [*lines, f"char __padding_{begin // 8}[{(end - begin) // 8}];"]
-        lines.append(f"{word}: {bits};")
-        begin += bits
-    return lines
 
 
 def _linkage(linkage: int) -> str:

@@ -437,7 +437,9 @@ def _read_header(raw: bytes, split: bool, name: str) -> Header:
     if strings_len and raw[header.strings_end - 1]:
         refuse("the string section does not end with a NUL", header.strings_end - 1)
     if strings_len and not split and raw[header.strings]:
-        refuse("the string section does not begin with the empty string", header.strings)
+        refuse(
+            "the string section does not begin with the empty string; a split BTF is read with its base", header.strings
+        )
     if size >= LAYOUT_HEADER_SIZE:
         _read_layout(raw, header, size, refuse_at=name)
     return header

@@ -1,4 +1,4 @@
-"""Sizes, alignments and the padding that puts members where they are, on the words of a `Table`.
+"""Sizes, alignments and where members lie, on the words of a `Table`.
 
 Rules as in `purebpf.btf.layout`: alignment is not in the file but follows from sizes and offsets. A struct with a
 member where its type's alignment forbids it, or of a size that is no multiple of its alignment, was packed.
@@ -18,8 +18,6 @@ _SIZED = frozenset({Kind.INT.value, Kind.ENUM.value, Kind.ENUM64.value, Kind.FLO
 _ALIASES = frozenset(
     kind.value for kind in (Kind.TYPEDEF, Kind.CONST, Kind.VOLATILE, Kind.RESTRICT, Kind.TYPE_TAG, Kind.VAR)
 )
-_PADDING = ((64, "long long"), (32, "int"), (16, "short"), (8, "char"))
-_MAX_PADDING_LINES = 16
 _MAX_SIZE = 0xFFFFFFFF
 MAX_DEPTH = 64
 """Of one declaration: aliases, arrays and anonymous types in one another. The kernel's deepest has 12."""
@@ -116,16 +114,3 @@ class Places:
 def _crosses(bit: int, width: int, size: int) -> bool:
     """Whether a bitfield begins in one unit of its type and ends in the next."""
     return not size or bit // (8 * size) != (bit + width - 1) // (8 * size)
-
-
-def padding(begin: int, end: int) -> list[str]:
-    """Unnamed bitfields that fill the bits from `begin` to `end`."""
-    lines: list[str] = []
-    while begin < end:
-        fitting = (each for each in _PADDING if not begin % each[0] and begin + each[0] <= end)
-        bits, word = next(fitting, (min(8 - begin % 8, end - begin), "char"))
-        if len(lines) == _MAX_PADDING_LINES and not (begin | end) % 8:
-            return [*lines, f"char __padding_{begin // 8}[{(end - begin) // 8}];"]
-        lines.append(f"{word}: {bits};")
-        begin += bits
-    return lines

@@ -9,10 +9,11 @@ itself or a few types that take gigabytes to print.
 
 from collections.abc import Sequence
 
+from purebpf.btf.padding import padding
 from purebpf.btf.types import Kind
 from purebpf.errors import BtfError
 from purebpf.gen.names import NameSpace
-from purebpf.gen.places import MAX_DEPTH, Place, Places, padding
+from purebpf.gen.places import MAX_DEPTH, Place, Places
 from purebpf.gen.table import Table
 
 MAX_TEXT = 32 << 20
