@@ -4,7 +4,7 @@ Rules, as libbpf has them:
 
 - every FUNC symbol in an executable section is a function; their order is that of the sections, then of the
   code, and it is the order in which programs are loaded;
-- functions in `.text` are subprograms, a single one as well (libbpf took that for a program before 1.0);
+- functions in `.text` are subprograms, a single one as well (libbpf 1.1 took that for a program);
 - a static function outside `.text` is an error: it could be neither entered nor called;
 - what a relocation means is read from the instruction it stands at and the symbol it names; the ELF relocation
   type is not asked, because compilers of different ages write different ones;

@@ -18,7 +18,7 @@ from tools.corpus.command import judge
 from tools.corpus.compare import Difference, compare
 from tools.corpus.differences import EXPLAINED, explain
 from tools.corpus.embedded import images
-from tools.corpus.libbpf import DEBIAN
+from tools.corpus.libbpf import DEBIAN, NEWER
 from tools.corpus.record import Setting
 
 SAMPLE = ("libbpf-tools", "xdp-tools", "libxdp1")
@@ -129,8 +129,14 @@ def test_a_program_alone_is_judged_by_its_own_load(tmp_path: Path) -> None:
 
 def test_an_explanation_fits_by_all_of_its_patterns() -> None:
     difference = Difference("group/o.bpf.o", "m", "MAP_CREATE btf", "btf", "")
-    assert explain(difference) is EXPLAINED[0]
-    assert explain(Difference("group/o.bpf.o", "m", "MAP_CREATE btf", "", "btf")) is None
+    assert explain(difference, DEBIAN) is EXPLAINED[0]
+    assert explain(Difference("group/o.bpf.o", "m", "MAP_CREATE btf", "", "btf"), DEBIAN) is None
+
+
+def test_an_explanation_of_one_version_is_none_of_another() -> None:
+    difference = Difference("group/o.bpf.o", "p", "PROG_LOAD kernel_version", "393472", "393664")
+    assert explain(difference, DEBIAN) is not None
+    assert explain(difference, NEWER) is None
 
 
 def test_objects_are_found_inside_a_program() -> None:

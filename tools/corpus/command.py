@@ -89,7 +89,7 @@ def _outcome(setting: Setting, version: str, recordings: Recordings, seconds: fl
         differences = compare(path, theirs, mine)
         outcome.alike += not differences
         for difference in differences:
-            reason = explain(difference)
+            reason = explain(difference, version)
             if reason is None:
                 outcome.unexplained.append(difference)
             else:

@@ -13,18 +13,23 @@ from tools.corpus.compare import Difference
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`what` a difference is called; patterns searched in libbpf's answer, purebpf's and the object's name."""
+    """`what` a difference is called; patterns searched in libbpf's answer, purebpf's and the object's name.
+
+    `version` is the one of libbpf that it is about, any if empty.
+    """
 
     what: str
     reason: str
     libbpf: str = ""
     purebpf: str = ""
     object: str = ""
+    version: str = ""
 
-    def fits(self, difference: Difference) -> bool:
-        """Whether it is the reason of a difference."""
+    def fits(self, difference: Difference, version: str) -> bool:
+        """Whether it is the reason of a difference from that version of libbpf."""
         return (
             self.what == difference.what
+            and self.version in ("", version)
             and re.search(self.libbpf, difference.libbpf) is not None
             and re.search(self.purebpf, difference.purebpf) is not None
             and re.search(self.object, difference.object) is not None
@@ -57,7 +62,7 @@ EXPLAINED: Final = (
         "opened",
         "one of several files that are meant to be linked: purebpf shows it, and refuses to load what it lacks",
         libbpf=r"failed to find BTF for extern|unrecognized extern section '\.maps'",
-        object="linked_|subskeleton_lib|usdt_multispec",
+        object="linked_|subskeleton|usdt_multispec",
     ),
     Explanation(
         "opened",
@@ -69,6 +74,7 @@ EXPLAINED: Final = (
         "PROG_LOAD kernel_version",
         "libbpf 1.1 does not know that Debian tells the last number of its version elsewhere; used before 5.0 only",
         libbpf="^(393472|396288)$",
+        version="1.1",
     ),
     Explanation(
         "MAP_UPDATE value",
@@ -91,20 +97,80 @@ EXPLAINED: Final = (
         "a USDT probe is one link where the kernel links many uprobes at once: libbpf before 1.3 makes many",
         libbpf="^0$",
         purebpf="^48$",
-        object="usdt",
+        object="usdt|javagc|built/sections",
+        version="1.1",
     ),
     *(
         Explanation(
             f"PROG_LOAD {what}",
             "an exception callback is appended to its program: libbpf before 1.3 knows none",
-            object="exceptions",
+            object="exception",
+            version="1.1",
         )
         for what in ("code", "func_info", "line_info")
+    ),
+    *(
+        Explanation(
+            f"PROG_LOAD {what}",
+            "flavours of kernel functions and what a weak one that is absent becomes came after libbpf 1.1",
+            object="built/kfunc",
+            version="1.1",
+        )
+        for what in ("code", "references")
+    ),
+    Explanation(
+        "program type",
+        "section names that came after that libbpf",
+        libbpf=": 0$",
+        object="built/sections_new",
+    ),
+    Explanation(
+        "program expected_attach_type",
+        "section names that came after that libbpf",
+        libbpf=": 0$",
+        object="built/sections_new",
+    ),
+    Explanation(
+        "program expected_attach_type",
+        "libbpf 1.1 tells a struct_ops program's member, by the object's types, when it opens; purebpf when it loads",
+        libbpf="^struct_ops",
+        version="1.1",
+    ),
+    Explanation(
+        "programs",
+        "libbpf 1.1 takes a function in .text for a program if it is the only one; 1.5 and purebpf do not",
+        purebpf=r"^\[\]$",
+        version="1.1",
+    ),
+    Explanation(
+        "accepted",
+        "libbpf 1.1 does not know the section, or takes a lone function in .text for a program",
+        libbpf="missing BPF prog type, check ELF section name",
+        version="1.1",
+    ),
+    Explanation(
+        "accepted",
+        "flavours of struct_ops came after libbpf 1.1",
+        libbpf="struct_ops init_kern: struct .*___.* is not found",
+        version="1.1",
+    ),
+    Explanation(
+        "opened",
+        "arenas came after libbpf 1.1",
+        libbpf=r"section '\.addr_space\.1'",
+        version="1.1",
+    ),
+    Explanation(
+        "MAP_CREATE max_entries",
+        "libbpf 1.1 does not size the perf event array that is the template of a map of maps",
+        libbpf="^0$",
+        object="test_map_in_map",
+        version="1.1",
     ),
 )
 """The whole table."""
 
 
-def explain(difference: Difference) -> Explanation | None:
-    """The entry that explains a difference."""
-    return next((entry for entry in EXPLAINED if entry.fits(difference)), None)
+def explain(difference: Difference, version: str) -> Explanation | None:
+    """The entry that explains a difference from a version of libbpf."""
+    return next((entry for entry in EXPLAINED if entry.fits(difference, version)), None)
