@@ -86,6 +86,7 @@ def _place_section(
 ) -> SectionTypes:
     """What the types say of one section; what the ELF file knows better goes into `changed`."""
     # A linker fills in sizes and offsets; where the size is missing, so are the offsets of global variables.
+    # bpftool's (7.1) forgets the offset of a map that a file declares before another defines it: symbols know.
     unplaced = datasec.size == 0
     size = datasec.size or _section_size(elf, datasec.name)
     placed: list[SectionVariable] = []
@@ -98,7 +99,7 @@ def _place_section(
         name, linkage = variable.name, variable.linkage
         if linkage == _GLOBAL:
             symbol = symbols.get(name)
-            if unplaced:
+            if unplaced or symbol is not None:
                 entry = _placed(elf, datasec, entry, name, symbol)
             if symbol is not None and symbol.visibility in _HIDDEN:
                 changed[entry.type] = Variable(name, variable.type, linkage := _STATIC)

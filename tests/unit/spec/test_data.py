@@ -1,15 +1,19 @@
 """Data sections as maps, and the variables in them."""
 
+from dataclasses import replace
+
 import pytest
 
-from purebpf.btf import Btf, BtfWriter, DataSection, Int, Linkage, SectionVariable, Variable
-from purebpf.elf import SymbolBinding, SymbolVisibility
+from purebpf.btf import Btf, BtfWriter, DataSection, Int, Kind, Linkage, SectionVariable, Variable
+from purebpf.btf.edits import with_types
+from purebpf.elf import ElfFile, SymbolBinding, SymbolVisibility, read_elf
 from purebpf.errors import ObjectFileError, SpecError
 from purebpf.plan.stages import open_object
 from purebpf.spec import MapOrigin, ObjectSpec
+from purebpf.spec.data import place_variables
 from purebpf.uapi import MapType
 from tests.unit.spec.types import Types
-from tests.writers import ObjectWriter
+from tests.writers import ObjectWriter, TypedObjectWriter
 
 EXIT = b"\x95" + bytes(7)
 MMAPABLE, RDONLY_PROG = 1 << 10, 1 << 7
@@ -139,3 +143,23 @@ def test_a_global_variable_hides_a_static_one_of_its_name() -> None:
 
 def test_variables_of_the_license_and_of_maps_are_none_of_the_program() -> None:
     assert not opened(ObjectWriter(version=1).legacy_map("m", type=1)).variables
+
+
+def test_a_linkers_forgotten_offset_is_taken_from_the_symbol() -> None:
+    file = TypedObjectWriter().variable("first", bytes(4), alignment=4).variable("second", bytes(4), alignment=4)
+    elf = read_elf(file.build())
+    _, types = place_variables(elf, Btf.parse(_with_sizes(elf)))
+    assert {(offset, name) for offset, name in types[".data"].variables} == {(0, "first"), (4, "second")}
+
+
+def _with_sizes(elf: ElfFile) -> bytes:
+    """The types as a linker leaves them that filled in the sizes of sections and forgot an offset."""
+    section = elf.section(".BTF")
+    assert section is not None
+    btf = Btf.parse(section.data)
+    sized = {
+        type_id: replace(old, size=8)
+        for type_id in btf.ids_of(Kind.DATASEC)
+        if isinstance(old := btf[type_id], DataSection) and old.name == ".data"
+    }
+    return with_types(btf, sized).raw
