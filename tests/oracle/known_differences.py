@@ -38,6 +38,8 @@ NEWER_SECTIONS: Final = frozenset(
 ABSENT_FUNCTION: Final = "libbpf 1.1 calls BTF id 0 where newer ones poison the call of an absent function"
 FLAVOURED_FUNCTION: Final = "libbpf 1.1 looks for a function by its whole name, newer ones without its ___flavour"
 
+EXCEPTION_CALLBACK: Final = "libbpf 1.1 is older than exception callbacks (1.3) and does not append them"
+
 # The order of the calls differs in one place: libbpf fills the slots of a map of maps as soon as that map is made, and
 # fails if an inner map comes later in the file; purebpf fills them when all maps are there. So the tests compare the
 # order among values and freezes, among slots, and among bindings, each on its own.

@@ -43,7 +43,7 @@ from purebpf.spec.model import (
 )
 from purebpf.uapi import MapType, ProgramType
 from purebpf.units import ByteOrder
-from tests.oracle.known_differences import ABSENT_FUNCTION, FLAVOURED_FUNCTION
+from tests.oracle.known_differences import ABSENT_FUNCTION, EXCEPTION_CALLBACK, FLAVOURED_FUNCTION
 
 Record = dict[str, Any]
 _KPROBES = "/sys/bus/event_source/devices/kprobe/type"
@@ -108,6 +108,8 @@ def _out_of_reach(spec: ObjectSpec, program: ProgramSpec) -> str:
         return "its section name says nothing"
     if program.type == ProgramType.STRUCT_OPS:
         return "struct_ops"
+    if program.exception_callbacks:
+        return EXCEPTION_CALLBACK
     try:
         attach_point(program, _target(spec.byteorder))
     except AttachTargetError as error:

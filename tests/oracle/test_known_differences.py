@@ -6,6 +6,7 @@ from purebpf.uapi import ProgramType
 from tests.oracle.corpus import SOURCES, built
 from tests.oracle.known_differences import (
     ABSENT_FUNCTION,
+    EXCEPTION_CALLBACK,
     FLAVOURED_FUNCTION,
     NEWER_SECTIONS,
     REFUSED_BY_LIBBPF,
@@ -38,3 +39,7 @@ def test_libbpf_takes_the_version_of_the_file_for_a_kprobe() -> None:
     loaded = judge(SOURCES / "built" / "version.bpf.o").loaded["on_nanosleep"]
     assert ProgramType(loaded["type"]) in TAKES_THE_RUNNING_VERSION
     assert loaded["kernel_version"] == 4 << 16 | 19 << 8 | 7
+
+
+def test_exception_callbacks_are_in_an_object() -> None:
+    assert EXCEPTION_CALLBACK in prepare(SOURCES / "built" / "exception_callback.bpf.o").left_out.values()

@@ -38,7 +38,8 @@ LACKING = {
 }
 """The harness's word for a feature -> the feature."""
 
-KERNELS = [*((word,) for word in LACKING), tuple(LACKING)]
+# libbpf looks for tags of declarations with one of a variable, so where there are no variables it finds none either.
+KERNELS = [*((word, "decl_tag") if word == "datasec" else (word,) for word in LACKING), tuple(LACKING)]
 # Newer than libbpf 1.1, which takes them for absent or for present.
 UNKNOWN_TO_LIBBPF = (Feature.BTF_QMARK_DATASEC, Feature.BTF_LAYOUT)
 EVERY_NTH = 4
