@@ -7,23 +7,26 @@ What goes to a worker is the objects' bytes and a path: workers must see the fil
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from purebpf.elf import read_elf
 from purebpf.errors import BpfError, ObjectFileError
 from purebpf.host.btf_tree import KernelFile, kernel_files, read_kernel_file
-from purebpf.plan.stages import open_object
-from purebpf.plan.target import Target
-from purebpf.preflight import Report, check
-from purebpf.preflight.abi import Abi
+from purebpf.spec.describe import describe, read_btf
 from purebpf.spec.model import ObjectSpec
 
+# What only one of the questions needs, or only many kernels, is imported where it is: half of `purebpf btf min` for
+# one kernel was importing.
 if TYPE_CHECKING:
+    from concurrent.futures import Executor, Future
     from os import PathLike
+
+    from purebpf.plan.target import Target
+    from purebpf.preflight import Report
 
     Path = str | PathLike[str]
 
@@ -48,9 +51,9 @@ def check_kernels(
     *,
     kconfig: str = "",
     release: str = "",
-    executor: Executor | None = None,
+    executor: "Executor | None" = None,
     jobs: int | None = None,
-) -> Iterator[Answer[tuple[Report, ...]]]:
+) -> "Iterator[Answer[tuple[Report, ...]]]":
     """Whether each object will load on each kernel, answers in the order in which they are there.
 
     `kernels` are BTF files and folders of such. `kconfig` is the text of a .config that all of them are taken to have,
@@ -65,7 +68,7 @@ def cut_kernels(
     objects: Sequence["Path"],
     kernels: "Iterable[Path | KernelFile]",
     *,
-    executor: Executor | None = None,
+    executor: "Executor | None" = None,
     jobs: int | None = None,
 ) -> Iterator[Answer[bytes]]:
     """The part of each kernel's types that CO-RE needs for `objects`; otherwise as `check_kernels`."""
@@ -90,7 +93,7 @@ def _portable(path: "Path") -> tuple[str, bytes]:
 
 
 def _ask(
-    question: Callable[[KernelFile], _T], kernels: Iterator[KernelFile], executor: Executor | None, jobs: int | None
+    question: Callable[[KernelFile], _T], kernels: Iterator[KernelFile], executor: "Executor | None", jobs: int | None
 ) -> Iterator[Answer[_T]]:
     first = list(islice(kernels, 2))
     if executor is None and (len(first) < 2 or jobs == 1):
@@ -98,6 +101,8 @@ def _ask(
         for kernel in chain(first, kernels):
             yield _answer(question, kernel)
         return
+    from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+
     with ExitStack() as stack:
         if executor is None:
             executor = stack.enter_context(ProcessPoolExecutor(jobs))
@@ -129,14 +134,21 @@ def _answer(question: Callable[[KernelFile], _T], kernel: KernelFile) -> Answer[
 
 @lru_cache(maxsize=64)
 def _opened(name: str, data: bytes) -> ObjectSpec:
+    # The stages `read` and `describe` without their table: what plans a load takes 40 ms to import, and cutting needs
+    # none of it.
     try:
-        return open_object(data, name=name.rpartition("/")[2].partition(".")[0] or name)
+        elf = read_elf(data, name=name)
+        btf, ext = read_btf(elf)
+        return describe(elf, btf, ext, name=name.rpartition("/")[2].partition(".")[0] or name)
     except ObjectFileError as error:
         error.file = name
         raise
 
 
-def _target(kernel: KernelFile, kconfig: str, release: str) -> Target:
+def _target(kernel: KernelFile, kconfig: str, release: str) -> "Target":
+    from purebpf.plan.target import Target
+    from purebpf.preflight.abi import Abi
+
     btf = read_kernel_file(kernel.path)
     release = kernel.release or release
     # A release tells the features itself; without one the types show the kernel's age.
@@ -147,7 +159,9 @@ def _target(kernel: KernelFile, kconfig: str, release: str) -> Target:
 
 def _check_kernel(
     objects: tuple[tuple[str, bytes], ...], kconfig: str, release: str, kernel: KernelFile
-) -> tuple[Report, ...]:
+) -> "tuple[Report, ...]":
+    from purebpf.preflight import check
+
     target = _target(kernel, kconfig, release)
     return tuple(check(_opened(name, data), target) for name, data in objects)
 

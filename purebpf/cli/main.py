@@ -7,7 +7,6 @@ standard output is data; everything said about it goes to standard error.
 
 import argparse
 import errno as errno_codes
-import logging
 import math
 import os
 import sys
@@ -44,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is the result."""
     parsed = _parser().parse_args(arguments)
     if parsed.verbose:
+        import logging
+
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
     command: Command = getattr(import_module(f"purebpf.cli.{parsed.command}"), parsed.command)
     try:

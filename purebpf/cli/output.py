@@ -7,15 +7,16 @@ unless the user said --force. `-` is standard output.
 
 import os
 import sys
-from argparse import ArgumentParser
 from contextlib import suppress
-from pathlib import Path
-from tempfile import NamedTemporaryFile
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
 
 STANDARD_OUTPUT = "-"
 
 
-def add_output_options(parser: ArgumentParser, *, required: bool = True) -> None:
+def add_output_options(parser: "ArgumentParser", *, required: bool = True) -> None:
     """The options of a command that writes a file; without `required`, none given means standard output."""
     default = None if required else STANDARD_OUTPUT
     parser.add_argument("-o", "--output", required=required, default=default, metavar="OUT",
@@ -29,41 +30,52 @@ def write_output(path: str, data: bytes, *, force: bool) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
         return
-    target = Path(path)
-    if target.is_dir():
+    if os.path.isdir(path):
         raise IsADirectoryError(f"cannot write '{path}': it is a directory")
-    if target.exists() and not target.is_file():
+    if os.path.exists(path) and not os.path.isfile(path):
         # A device or a pipe: there is nothing to keep, and nothing may take its place.
-        target.write_bytes(data)
+        with open(path, "wb") as device:
+            device.write(data)
         return
-    if target.exists() and not force:
+    if os.path.exists(path) and not force:
         raise FileExistsError(f"cannot write '{path}': it exists (--force replaces it)")
     try:
-        _replace(target, data)
+        _replace(path, data)
     except OSError as error:
         raise OSError(f"cannot write '{path}': {error.strerror}") from error
 
 
-def _replace(target: Path, data: bytes) -> None:
+def _replace(path: str, data: bytes) -> None:
     # A link stays a link: what it points to is replaced.
-    target = target.resolve()
-    with NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as partial:
-        try:
-            partial.write(data)
-            partial.flush()
-            os.fsync(partial.fileno())
-            os.chmod(partial.name, _mode_of(target))
-            os.replace(partial.name, target)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(partial.name)
-            raise
+    target = os.path.realpath(path)
+    folder, name = os.path.split(target)
+    # tempfile would do, and takes a third as long to import as the rest of a command. A name is there already only if
+    # a process of this number was killed over the same file; then it is nobody's.
+    partial = os.path.join(folder, f".{name}.{os.getpid()}")
+    with suppress(FileNotFoundError):
+        os.unlink(partial)
+    try:
+        with open(partial, "xb", opener=_for_nobody_else) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(partial, _mode_of(target))
+        os.replace(partial, target)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(partial)
+        raise
 
 
-def _mode_of(target: Path) -> int:
+def _for_nobody_else(path: str, flags: int) -> int:
+    # What is written may be as secret as what it replaces, until it has that file's permissions.
+    return os.open(path, flags, 0o600)
+
+
+def _mode_of(target: str) -> int:
     """The permissions of the file that is replaced, or of any new file."""
     with suppress(FileNotFoundError):
-        return target.stat().st_mode & 0o7777
+        return os.stat(target).st_mode & 0o7777
     umask = os.umask(0)
     os.umask(umask)
     return 0o666 & ~umask

@@ -6,7 +6,6 @@ it is asked for, and an archive is unpacked in memory.
 """
 
 import os
-import tarfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +15,8 @@ from purebpf.plan.btf_file import read_btf_file
 from purebpf.syscall.native import btf_scan
 
 if TYPE_CHECKING:
+    import tarfile
+
     from purebpf.btf import Btf
 
     Path = str | os.PathLike[str]
@@ -88,6 +89,9 @@ def read_kernel_file(path: str) -> "Btf":
 
 def unpacked(path: str) -> bytes:
     """The only BTF file in a .tar.xz."""
+    # Importing it takes 5 ms, and few trees are packed.
+    import tarfile
+
     try:
         with tarfile.open(path, "r:xz") as archive:
             for member in archive:
@@ -105,7 +109,7 @@ def unpacked(path: str) -> bytes:
     raise BtfError("the archive holds no .btf file", file=path)
 
 
-def _contents(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> bytes:
+def _contents(archive: "tarfile.TarFile", member: "tarfile.TarInfo", path: str) -> bytes:
     if member.size > _LARGEST:
         raise BtfError(f"the archive holds a file of {member.size} bytes, which is no kernel's BTF", file=path)
     file = archive.extractfile(member)
