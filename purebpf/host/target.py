@@ -54,9 +54,15 @@ def _read_btf() -> "Btf | None":
 
 
 def _mapped(fd: int) -> memoryview | None:
-    """The file's memory; it is unmapped when the last view of it is gone."""
+    """The file's memory, unmapped when the last view of it is gone; None where that takes an fd that stays open.
+
+    Before 3.13 Python's mmap keeps a copy of the fd for as long as the memory, here for the life of the process.
+    Mapping through ctypes instead would save nothing: importing it takes the 4 ms that reading the file takes.
+    """
+    if sys.version_info < (3, 13):
+        return None
     try:
-        return memoryview(mmap.mmap(fd, 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE))
+        return memoryview(mmap.mmap(fd, 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE, trackfd=False))
     except (OSError, ValueError):
         return None
 
