@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bench.measure import Goal, Result, Side, compare, cpu_time_of, printed
+from tools.dev.paths import cache_dir
 
 _HERE = Path(__file__).resolve().parent
 _OBJECTS = _HERE.parent / "bpf" / "built"
@@ -27,6 +28,8 @@ _EVENTS = 40_000
 _EVENT_SIZE = 64
 _LOADS = 10
 _IMPORTS = 10
+_SELFTESTS = "selftests-6.1"
+_LARGEST = ("pyperf180", "strobemeta", "netif_receive_skb")
 
 
 def _ours(*arguments: object) -> list[str]:
@@ -80,6 +83,37 @@ def bench_load(peer: str, rounds: int) -> list[Result]:
     return results + compare([unseen], printed(_ours("load-new", *arguments)), theirs, rounds=rounds)
 
 
+def bench_first(peer: str, rounds: int) -> list[Result]:
+    """A CO-RE object, the first and the second time in a process of its own, against the same in C.
+
+    The first time imports what `import purebpf` puts off. Memory is by how much the most in use grew.
+    """
+    goals = [
+        Goal("bootstrap, first load of a process / libbpf C", "first", most=1.5),
+        Goal("the second load / libbpf C", "second", most=0.7),
+        Goal("memory of the first / libbpf C and 10 MB", "memory", most=1.0, allowance=10_000_000),
+    ]
+    arguments = ("first", str(_OBJECTS / "bootstrap.bpf.o"))
+    return compare(goals, printed(_ours(*arguments)), printed([peer, *arguments]), rounds=rounds)
+
+
+def bench_largest(peer: str, rounds: int) -> list[Result]:
+    """The largest of the kernel's selftest objects that this kernel takes; the corpus makes them."""
+    results: list[Result] = []
+    for name in _LARGEST:
+        path = cache_dir("corpus", "objects", _SELFTESTS) / f"{name}.bpf.o"
+        if not path.exists():
+            print(f"bench: no {name}: ./dev corpus {_SELFTESTS} makes it", file=sys.stderr)
+            continue
+        goals = [
+            Goal(f"{name}, first load of a process / libbpf C", "first", most=2.0),
+            Goal(f"{name}, the second load / libbpf C", "second", most=2.0),
+        ]
+        arguments = ("first", str(path))
+        results += compare(goals, printed(_ours(*arguments)), printed([peer, *arguments]), rounds=rounds)
+    return results
+
+
 def bench_types(peer: str, rounds: int) -> list[Result]:
     """The kernel's own types, read and indexed, and a name looked up in them, against btf__load_vmlinux_btf()."""
     goals = [
@@ -112,11 +146,14 @@ _BENCHES: dict[str, Callable[[str, int], list[Result]]] = {
     "ring": bench_ring,
     "callback": bench_callback,
     "load": bench_load,
+    "first": bench_first,
+    "largest": bench_largest,
     "types": bench_types,
     "header": bench_header,
 }
 # How many times the measured work is done in one figure, to print it for one.
-_PER = {"cpu": _IMPORTS, "drain": _EVENTS, "callback": _EVENTS, "load": _LOADS, "types": 1, "found": 1, "process": 1}
+_PER = {"cpu": _IMPORTS, "drain": _EVENTS, "callback": _EVENTS, "load": _LOADS}
+_PER |= dict.fromkeys(("first", "second", "memory", "types", "found", "process"), 1)
 
 
 def build_peer(folder: Path) -> str:
@@ -128,6 +165,13 @@ def build_peer(folder: Path) -> str:
     except (OSError, subprocess.CalledProcessError) as error:
         raise SystemExit("bench: cannot build libbpf's side; apt-get install gcc libbpf-dev") from error
     return str(target)
+
+
+def _keep_bytecode(folder: str) -> None:
+    """Modules are compiled once, as they are for who installed purebpf, whatever this shell is told of .pyc files."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = f"{folder}/bytecode"
+    subprocess.run(_ours("first", _OBJECTS / "bootstrap.bpf.o"), check=True, stdout=subprocess.DEVNULL)
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -156,12 +200,18 @@ def _rows(results: Sequence[Result]) -> list[tuple[str, ...]]:
             f"{result.ratio:.2f}x",
             f">= {result.goal.least}x" if result.goal.least is not None else f"<= {result.goal.most}x",
             f"{min(result.ratios):.2f} to {max(result.ratios):.2f}",
-            _duration(result.ours / _PER.get(result.goal.figure, _ENTRIES)),
-            _duration(result.theirs / _PER.get(result.goal.figure, _ENTRIES)),
+            _amount(result, result.ours),
+            _amount(result, result.theirs),
             "yes" if result.reached else "NO",
         )
         for result in results
     ]
+
+
+def _amount(result: Result, figure: float) -> str:
+    if result.goal.figure == "memory":
+        return f"{figure / 1e6:.1f} MB"
+    return _duration(figure / _PER.get(result.goal.figure, _ENTRIES))
 
 
 def _duration(nanoseconds: float) -> str:
@@ -171,7 +221,7 @@ def _duration(nanoseconds: float) -> str:
     return f"{nanoseconds:.1f} ns"
 
 
-_HEADINGS = ("ratio of CPU times", "median", "goal", "rounds", "purebpf", "peer", "reached")
+_HEADINGS = ("ratio", "median", "goal", "rounds", "purebpf", "peer", "reached")
 
 
 def print_table(results: Sequence[Result]) -> None:
@@ -210,6 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     results: list[Result] = []
     with tempfile.TemporaryDirectory(prefix="purebpf-bench-") as folder:
         peer = build_peer(Path(folder))
+        _keep_bytecode(folder)
         for name in options.names or _BENCHES:
             results += _BENCHES[name](peer, options.rounds)
     if options.json:

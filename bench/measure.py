@@ -19,12 +19,14 @@ Side = Callable[[], Figures]
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A ratio of CPU times to reach: at most `most`, or at least `least` of theirs to ours."""
+    """A ratio of CPU times, or of other figures, to reach: at most `most`, or at least `least` of theirs to ours."""
 
     name: str
     figure: str
     most: float | None = None
     least: float | None = None
+    allowance: int = 0
+    """Added to theirs before it is compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ def compare(goals: Sequence[Goal], ours: Side, theirs: Side, *, rounds: int, sam
 
 
 def _result(goal: Goal, mine: Sequence[Figures], other: Sequence[Figures]) -> Result:
-    pairs = [(m[goal.figure], o[goal.figure]) for m, o in zip(mine, other, strict=True)]
+    pairs = [(m[goal.figure], o[goal.figure] + goal.allowance) for m, o in zip(mine, other, strict=True)]
     ratios = tuple(o / m if goal.least is not None else m / o for m, o in pairs)
     return Result(goal, ratios, median(m for m, _ in pairs), median(o for _, o in pairs))
 

@@ -3,6 +3,9 @@
  *     peer maps FILE COUNT          update, look up and delete COUNT entries of its map 'numbers'
  *     peer ring FILE COUNT SIZE     drain COUNT records of SIZE bytes into a buffer
  *     peer load FILE TIMES          open, load and close, once unmeasured and then TIMES times
+ *     peer first FILE               open, load and close, twice: the first and the second time in a process, and
+ *                                   by how many bytes the most memory in use grew
+ *     peer types NAME               the kernel's types, and one of them looked up
  *
  * Times are nanoseconds of this thread's CPU time for all of the work together.
  */
@@ -47,6 +50,22 @@ static unsigned long long cpu_time(void)
 static void print(const char *name, unsigned long long value)
 {
 	printf("%s %llu\n", name, value);
+}
+
+/* A row of /proc/self/status, in bytes. */
+static unsigned long long memory(const char *row)
+{
+	FILE *file = fopen("/proc/self/status", "r");
+	unsigned long long found = 0;
+	char line[256];
+
+	while (file && fgets(line, sizeof(line), file))
+		if (!strncmp(line, row, strlen(row)))
+			found = strtoull(line + strlen(row) + 1, NULL, 10) * 1024;
+	if (!found)
+		fail(row);
+	fclose(file);
+	return found;
 }
 
 static int quiet(enum libbpf_print_level level, const char *format, va_list list)
@@ -154,6 +173,18 @@ static void bench_load(const char *path, unsigned int times)
 	print("load", cpu_time() - start);
 }
 
+static void bench_first(const char *path)
+{
+	unsigned long long before = memory("VmRSS"), start = cpu_time();
+
+	load_once(path);
+	print("first", cpu_time() - start);
+	print("memory", memory("VmHWM") - before);
+	start = cpu_time();
+	load_once(path);
+	print("second", cpu_time() - start);
+}
+
 /* The first time in a process, as in ours: what the allocator keeps would make a second one twice as fast. */
 static void bench_types(const char *name)
 {
@@ -179,6 +210,8 @@ int main(int argc, char **argv)
 		bench_ring(argv[2], atoi(argv[3]), atoi(argv[4]));
 	else if (argc == 4 && !strcmp(argv[1], "load"))
 		bench_load(argv[2], atoi(argv[3]));
+	else if (argc == 3 && !strcmp(argv[1], "first"))
+		bench_first(argv[2]);
 	else if (argc == 3 && !strcmp(argv[1], "types"))
 		bench_types(argv[2]);
 	else

@@ -1,6 +1,7 @@
 """purebpf's side of the benches: the same work as peer.c, through the public API, one figure a line as "name value".
 
-python -m bench.work maps FILE COUNT | ring FILE COUNT SIZE | callback FILE COUNT SIZE | load FILE TIMES | types NAME
+python -m bench.work maps FILE COUNT | ring FILE COUNT SIZE | callback FILE COUNT SIZE | load FILE TIMES |
+                     load-new FILE TIMES | first FILE | types NAME
 
 Times are nanoseconds of this thread's CPU time for all of the work together; what is done unmeasured in C (loading
 the object, filling the ring, the first pass over the buffer) is unmeasured here.
@@ -104,6 +105,26 @@ def load_new(path: str, times: int) -> dict[str, int]:
     return _loads(times, once)
 
 
+def first(path: str) -> dict[str, int]:
+    """Open, load and close twice: the first time in a process, all that is then imported included, and the second.
+
+    "memory" is by how many bytes the most memory in use grew with the first.
+    """
+    before, start = _memory("VmRSS"), thread_time_ns()
+    purebpf.load(purebpf.open(path)).close()
+    once = thread_time_ns() - start
+    grown = _memory("VmHWM") - before
+    start = thread_time_ns()
+    purebpf.load(purebpf.open(path)).close()
+    return {"first": once, "second": thread_time_ns() - start, "memory": grown}
+
+
+def _memory(row: str) -> int:
+    """A row of /proc/self/status, in bytes."""
+    with open("/proc/self/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(row))
+
+
 def types(name: str) -> dict[str, int]:
     """Make the kernel's types usable, and look for a type: the first time in this process."""
     # What importing costs is the first row's.
@@ -133,6 +154,7 @@ _KINDS: dict[str, Callable[..., dict[str, int]]] = {
     "callback": callback,
     "load": load,
     "load-new": load_new,
+    "first": first,
     "types": types,
 }
 
