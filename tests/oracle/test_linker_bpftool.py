@@ -29,7 +29,7 @@ def parts(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return [str(folder / "one.o"), str(folder / "two.o")]
 
 
-def _by_bpftool(files: list[str], target: Path) -> ObjectSpec:
+def by_bpftool(files: list[str], target: Path) -> ObjectSpec:
     subprocess.run(["bpftool", "gen", "object", str(target), *files], check=True, capture_output=True)
     return purebpf.open(target, name="linked")
 
@@ -38,7 +38,7 @@ def _by_purebpf(files: list[str]) -> ObjectSpec:
     return purebpf.open(link_objects(files), name="linked")
 
 
-def _told(spec: ObjectSpec) -> dict[str, Any]:
+def told(spec: ObjectSpec) -> dict[str, Any]:
     """What must be the same: everything but the numbers of types."""
     return {
         "license": spec.license,
@@ -64,8 +64,8 @@ def _function(function: FunctionSpec) -> tuple[Any, ...]:
 @pytest.mark.parametrize("swapped", [False, True])
 def test_two_files_become_what_bpftool_makes_of_them(parts: list[str], tmp_path: Path, swapped: bool) -> None:
     files = parts[::-1] if swapped else parts
-    ours, theirs = _by_purebpf(files), _by_bpftool(files, tmp_path / "linked.o")
-    assert _told(ours) == _told(theirs)
+    ours, theirs = _by_purebpf(files), by_bpftool(files, tmp_path / "linked.o")
+    assert told(ours) == told(theirs)
 
 
 @pytest.mark.parametrize("swapped", [False, True])
@@ -83,4 +83,4 @@ def test_one_file_linked_is_what_it_was(path: Path) -> None:
         with pytest.raises(purebpf.SpecError, match="has no type information"):
             link_objects([path])
     else:
-        assert _told(_by_purebpf([str(path)])) == _told(purebpf.open(path, name="linked"))
+        assert told(_by_purebpf([str(path)])) == told(purebpf.open(path, name="linked"))

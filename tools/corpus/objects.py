@@ -21,7 +21,7 @@ from tools.corpus.packages import run
 from tools.corpus.selftests import compile_all
 from tools.dev.paths import ROOT, cache_dir
 
-_LINKED = {
+LINKED = {
     "test_static_linked": ("test_static_linked1", "test_static_linked2"),
     "linked_funcs": ("linked_funcs1", "linked_funcs2"),
     "linked_vars": ("linked_vars1", "linked_vars2"),
@@ -30,6 +30,7 @@ _LINKED = {
     "test_subskeleton_lib": ("test_subskeleton_lib2", "test_subskeleton_lib"),
     "test_usdt": ("test_usdt", "test_usdt_multispec"),
 }
+"""Which selftests are linked to one object, and from what."""
 _BUILT = "built"
 _SERIES = ("6.1", "6.12")
 
@@ -87,7 +88,7 @@ def _selftests(series: str, folder: Path) -> dict[str, str]:
 def _linked(series: str, folder: Path) -> dict[str, str]:
     parts = group(f"selftests-{series}").objects
     by_name = {path.name.removesuffix(".bpf.o"): str(path) for path in parts}
-    for name, sources in _LINKED.items():
+    for name, sources in LINKED.items():
         run(["bpftool", "gen", "object", str(folder / f"{name}.bpf.o"), *(by_name[s] for s in sources)], folder)
     return {}
 

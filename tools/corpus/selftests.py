@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tools.corpus.kernels import facts
-from tools.corpus.packages import run, source_tree
+from tools.corpus.packages import Unobtainable, run, source_tree
+from tools.dev.paths import cache_dir
 
 PARTS = (
     "tools/testing/selftests/bpf/",
@@ -44,14 +45,27 @@ class Compiled:
 
 def compile_all(series: str, folder: Path) -> list[Compiled]:
     """Compile every test of a series into `folder`; sources that are not newer than their objects are left alone."""
-    source = source_tree(series, PARTS)
-    flags = [*_flags(source, headers(series, source)), *_system_includes()]
-    tests = sorted((source / "tools/testing/selftests/bpf/progs").glob("*.c"))
-    print(f"corpus: compiling {len(tests)} selftests of {series}", file=sys.stderr, flush=True)
-    with ThreadPoolExecutor(_JOBS) as pool:
-        done = list(pool.map(lambda test: _compile(test, folder, flags), tests))
+    done = _compile_tests(series, folder, "*")
     (folder / "compiled.json").write_text(json.dumps([[c.source, c.object, c.error] for c in done], indent=1))
     return done
+
+
+def compiled(series: str, name: str) -> Path:
+    """The object of one test, in the folder of its group: what the corpus has already is not compiled again."""
+    folder = cache_dir("corpus", "objects", f"selftests-{series}")
+    (done,) = _compile_tests(series, folder, name)
+    if not done.object:
+        raise Unobtainable(f"{done.source} of {series} does not compile: {done.error}")
+    return folder / done.object
+
+
+def _compile_tests(series: str, folder: Path, names: str) -> list[Compiled]:
+    source = source_tree(series, PARTS)
+    flags = [*_flags(source, headers(series, source)), *_system_includes()]
+    tests = sorted((source / "tools/testing/selftests/bpf/progs").glob(f"{names}.c"))
+    print(f"corpus: compiling {len(tests)} selftests of {series}", file=sys.stderr, flush=True)
+    with ThreadPoolExecutor(_JOBS) as pool:
+        return list(pool.map(lambda test: _compile(test, folder, flags), tests))
 
 
 def headers(series: str, source: Path) -> Path:
