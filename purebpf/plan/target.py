@@ -244,14 +244,15 @@ class Target:
         same two forms, by name or named after the file; `kconfig` is the text of its .config, or a mapping; `symbols`
         are the addresses of its symbols. What is not given is an `UnknownFact` when an object asks for it.
         """
+        from purebpf.btf import Btf
         from purebpf.plan.btf_file import byteorder_of, contents, read_btf_file
 
-        if isinstance(source, str | bytes | bytearray | memoryview) or hasattr(source, "__fspath__"):
+        if isinstance(source, Btf):
+            label = source.name
+            byteorder, read_btf = source.byteorder, _once(lambda: source)
+        else:
             data, label = contents(source)
             byteorder, read_btf = byteorder_of(data), _once(lambda: read_btf_file(data, name=label))
-        else:
-            parsed, label = source, source.name
-            byteorder, read_btf = parsed.byteorder, _once(lambda: parsed)
         named = modules.items() if isinstance(modules, Mapping) else ((_module_name(path), path) for path in modules)
         given = tuple(ModuleTypes(module, cache(partial(_read_module, file, read_btf))) for module, file in named)
         made = cls(
