@@ -10,7 +10,7 @@ step, strings that do not end. As in libbpf, and other than in the kernel, gaps 
 
 import sys
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from struct import Struct as Format
 from typing import Any, NoReturn
@@ -257,6 +257,15 @@ class Btf:
         """Every offset at which `text` stands as a string of its own (base's first), without building an index."""
         found = self.base.string_offsets(text) if self.base else []
         return found + self._search(b"\0" + text.encode("utf-8", "surrogateescape") + b"\0", 1)
+
+    def strings_with(self, part: bytes) -> Iterator[str]:
+        """The own strings in which `part` stands; no copy of the string section is made."""
+        raw, begin, end = self.raw, self._header.strings, self._header.strings_end
+        at = raw.find(part, begin, end)
+        while at >= 0:
+            first, last = raw.rfind(b"\0", begin, at) + 1, raw.find(b"\0", at, end)
+            yield raw[max(first, begin) : last].decode("utf-8", "surrogateescape")
+            at = raw.find(part, last, end)
 
     def find(self, name: str, kind: int | None = None) -> tuple[TypeId, ...]:
         """The ids of the types of that name (and kind), base's first; () when there is none."""

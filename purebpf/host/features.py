@@ -14,8 +14,8 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
+from purebpf.frozen import frozen
 from purebpf.host.kallsyms import read_kallsyms
 from purebpf.host.memlock import raise_limit
 from purebpf.host.permissions import kernel_error
@@ -260,7 +260,7 @@ def _expected(answer: int) -> Iterator[None]:
     raise OSError(errno.EINVAL, "not refused")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Probe:
     attempt: Callable[[], None]
     without: frozenset[int] = _REFUSED

@@ -10,15 +10,16 @@ A reader without CAP_SYSLOG sees every address as 0 (kernel.kptr_restrict); the 
 import errno
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from purebpf.errors import KernelError, NotPermitted
+from purebpf.frozen import frozen
 from purebpf.near import did_you_mean
 
 _TEXT_KINDS = frozenset("tTwW")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelSymbol:
     """One line of kallsyms. `kind` is nm's letter; `module` is '' for the kernel itself."""
 
@@ -33,7 +34,7 @@ class KernelSymbol:
         return self.kind in _TEXT_KINDS
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Kallsyms:
     """The text of /proc/kallsyms and questions about it."""
 

@@ -7,12 +7,12 @@ the error says with which command.
 import errno
 import os
 import re
-from dataclasses import dataclass
 
 from purebpf.errors import KernelError, NotPermitted, NotSupported
+from purebpf.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mount:
     """One mounted file system."""
 

@@ -9,9 +9,9 @@ the call that failed.
 import errno as errno_codes
 import resource
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from purebpf.errors import KernelError, NotPermitted
+from purebpf.frozen import frozen
 from purebpf.host.mounts import find_mount
 from purebpf.host.version import running_version
 from purebpf.plan.target import encode_version
@@ -64,7 +64,7 @@ _PERF_EVENTS = frozenset({ProgramType.KPROBE, ProgramType.TRACEPOINT, ProgramTyp
 _TRAMPOLINE = frozenset({ProgramType.TRACING, ProgramType.LSM, ProgramType.EXT})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Facts:
     """What may stand in the way. None is "could not be read".
 

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Final, Protocol
 
 from purebpf.errors import KernelError, VerifierError
+from purebpf.frozen import frozen
 from purebpf.host.permissions import kernel_error
 from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
 from purebpf.syscall import calls, objects
@@ -54,7 +55,7 @@ class Memory(Protocol):
         """Give it back; twice is fine."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapFacts:
     """What an existing map says of itself, to compare it with a declaration."""
 

@@ -31,6 +31,7 @@ from purebpf.btf import (
     resolve,
 )
 from purebpf.btf.writer import with_added
+from purebpf.frozen import frozen
 from purebpf.plan.target import Feature, Target
 from purebpf.relocate.model import LinkedProgram
 from purebpf.spec.model import ObjectSpec
@@ -91,7 +92,7 @@ def with_named_contexts(
     return (replace(spec, btf=with_added(btf, added)) if added else spec), changed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Tagged:
     """Argument `index` of global function `id`."""
 

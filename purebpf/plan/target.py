@@ -15,12 +15,13 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from purebpf.errors import BtfError, KernelError, NotSupported, UnknownFact
+from purebpf.frozen import frozen
 from purebpf.near import did_you_mean
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ _VIRTUAL = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModuleTypes:
     """A kernel module that has BTF: `.btf` reads it, split, with the kernel's as its base."""
 
@@ -90,7 +91,7 @@ class ModuleTypes:
         return self.read_btf()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProgramTypes:
     """A loaded program, for one that is to replace or trace a function of it; no types if it was loaded without.
 
@@ -123,7 +124,7 @@ def _no_kconfig() -> Kconfig:
     )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Target:
     """One kernel. `kernel_version` is encoded as the kernel's KERNEL_VERSION() does.
 
@@ -271,7 +272,7 @@ class Target:
         return made if kconfig is None else replace(made, read_kconfig=partial(_given_kconfig, kconfig))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GivenSymbols:
     """The symbols of a kernel that is described, by name."""
 

@@ -148,13 +148,9 @@ def _known(btf: Btf) -> _Known:
 
 def _flavours(btf: Btf) -> dict[str, list[str]]:
     """Essential name -> the strings that are flavours of it; a vmlinux has about five."""
-    strings, found = btf.strings, dict[str, list[str]]()
-    at = strings.find(b"___")
-    while at >= 0:
-        begin, end = strings.rfind(b"\0", 0, at) + 1, strings.find(b"\0", at)
-        name = strings[begin:end].decode("utf-8", "surrogateescape")
+    found = dict[str, list[str]]()
+    for name in btf.strings_with(b"___"):
         essential = essential_name(name)
         if essential != name:
             found.setdefault(essential, []).append(name)
-        at = strings.find(b"___", end)
     return found

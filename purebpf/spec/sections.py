@@ -6,11 +6,11 @@ takes an argument ("kprobe/do_unlinkat"), by what stands before its first "/". A
 unless asked to) is no part of the name and is cut off by whoever reads the file.
 """
 
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from typing import Final
 
+from purebpf.frozen import frozen
 from purebpf.uapi import AttachType, ProgramType
 
 # BPF_F_SLEEPABLE and BPF_F_XDP_HAS_FRAGS of uapi/linux/bpf.h.
@@ -60,7 +60,7 @@ class AttachKind(StrEnum):
     STRUCT_OPS = "struct_ops"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SectionDefinition:
     """One row of the table.
 

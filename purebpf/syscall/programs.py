@@ -3,11 +3,11 @@
 The rules of `purebpf.syscall.calls` hold.
 """
 
-from dataclasses import dataclass
 from struct import unpack_from
 from typing import TYPE_CHECKING
 
 from purebpf._fastpath import bpf
+from purebpf.frozen import frozen
 from purebpf.syscall import attrs
 from purebpf.syscall.calls import Buffer
 from purebpf.uapi import Command
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from purebpf._fastpath import Pointers
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TestRun:
     """What one BPF_PROG_TEST_RUN gave; `duration_ns` is the mean of all repetitions."""
 
@@ -112,7 +112,7 @@ def prog_detach(
     bpf(Command.PROG_DETACH, attr)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attached:
     """Programs (and links, where the hook knows them) at a hook, in their order; ids."""
 

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from types import CodeType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from purebpf.btf.codec.misfit import Misfit
+from purebpf.frozen import frozen
 from purebpf.units import ByteOrder
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Decode(Protocol[T_co]):
 Encode = Callable[[Any], bytes]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Inline:
     """A codec as part of a larger `struct` format.
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import math
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from purebpf.btf.codec.base import Codec
+from purebpf.frozen import frozen
 
 RESERVED = frozenset({"_fields", "_asdict", "_layout"})
 
@@ -26,7 +26,7 @@ _PLACED = vars(namedtuple("_Placed", _PLACES))
 _GETTERS = [_PLACED[place] for place in _PLACES]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Field:
     """A member as it is stored: `codec` at byte `offset`.
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from purebpf.btf.codec.base import FORMAT_PREFIX, Bind, Codec, Decode, Encode, I
 from purebpf.btf.codec.bits import BitCodec, big_span_reader
 from purebpf.btf.codec.misfit import Misfit, WrongShape, wrong_shape
 from purebpf.btf.codec.records import Field, Record, record_class
+from purebpf.frozen import frozen
 from purebpf.units import ByteOrder
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _NEVER_STRUCT = (str, bytes, bytearray, memoryview, int, float, set, frozenset)
 _SPAN_FORMAT = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Slot:
     """A run of bytes: one member, or the bitfields that share these bytes; `fields` are positions."""
 
