@@ -30,6 +30,9 @@ _ABSENT: Any = type("_Absent", (), {"__repr__": lambda _: "<made when absent>"})
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(cls: type[_Class]) -> type[_Class]:
     """A frozen dataclass with slots; no class can be derived from it."""
+    if not cls.__doc__:
+        # dataclasses would ask inspect for the signature, which takes up to 5 ms for a class.
+        cls.__doc__ = f"{cls.__name__}({', '.join(cls.__annotations__)})"
     made: Any = dataclass(init=False, repr=False, eq=False, slots=True)(cls)
     _add_comparison(made)
     if made.__repr__ is object.__repr__:

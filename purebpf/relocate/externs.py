@@ -109,6 +109,8 @@ class _Missing(Exception):
 
 @dataclass(slots=True)
 class _Resolver:
+    """Finds the externs of one object on one kernel, and fills them into its programs."""
+
     spec: ObjectSpec
     kernel: KernelFacts
     uses: Mapping[str, _Use]

@@ -84,6 +84,8 @@ def _exception_callback(spec: ObjectSpec, program: str) -> str | None:
 
 @dataclass(slots=True)
 class _Linker:
+    """Lays out one program and its subprograms."""
+
     program: str
     spec: ObjectSpec
     available: Mapping[str, FunctionSpec]

@@ -6,7 +6,6 @@ exist are errors of the caller (ValueError, TypeError), with the nearest names t
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
-from difflib import get_close_matches
 from typing import Any, Final, TypeVar
 
 from purebpf.btf import codec_for
@@ -39,6 +38,8 @@ def named(kind: str, name: str, known: Mapping[str, _Item]) -> _Item:
 
 
 def _nearest(name: str, known: Collection[str]) -> str:
+    from difflib import get_close_matches  # 2 ms that only an error costs
+
     near = get_close_matches(name, known, n=3)
     if near:
         return f"; near: {', '.join(near)}"
