@@ -44,6 +44,7 @@ _WITHOUT_ENTRIES: Final = (
     MapType.CGRP_STORAGE,
     MapType.STRUCT_OPS,
 )
+_OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 _NEEDS: Final = (
     (UnresolvedExtern, "extern"),
     (AttachTargetError, "attach target"),
@@ -191,6 +192,10 @@ class _Judge:
         elif not step.max_entries and step.type not in _WITHOUT_ENTRIES and not step.pin_path:
             reason = f"a map of type {kind} needs max_entries"
             remedy = "set it in the file, or with spec.with_map(name, max_entries=...)"
+            yield Finding(_FAILS, subject, "map type", kind, reason, (), remedy)
+        elif step.inner is None and step.type in _OF_MAPS and not step.pin_path:
+            reason = f"a map of type {kind} needs to know what its inner maps are like, and the file does not say it"
+            remedy = "declare one as its values: __array(values, struct inner)"
             yield Finding(_FAILS, subject, "map type", kind, reason, (), remedy)
 
 

@@ -76,6 +76,13 @@ def test_a_map_without_entries_is_told() -> None:
     assert _reasons(check(_spec(file=file), kernel("6.12"))) == ["a map of type hash needs max_entries"]
 
 
+def test_a_map_of_maps_that_does_not_say_of_what_kind_is_told() -> None:
+    file = TypedObjectWriter().map("outer", type=12, max_entries=1, key_size=4, value_size=4)
+    report = check(_spec(file=file), kernel("6.12"))
+    assert report.maps == {"outer": Verdict.FAILS}
+    assert "what its inner maps are like" in _reasons(report)[0]
+
+
 def test_instructions_that_the_release_does_not_have_fail() -> None:
     spec = _spec(Assembler().mov(R0, 7).mov(R2, 2).alu(R0, "s/=", R2).exit())
     report = check(spec, kernel("6.1"))
