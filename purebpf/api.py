@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from purebpf.errors import NotPermitted
 from purebpf.live.kernel import RunningKernel
 from purebpf.live.loader import execute
 from purebpf.live.object import BpfObject
@@ -90,7 +91,7 @@ def plan(
     target = _target(target, btf, kconfig)
     log = logger_of(spec)
     if not log.isEnabledFor(logging.DEBUG):
-        return plan_object(spec, target)
+        return _planned(spec, target)
     from purebpf.inspect import plan_lines, stage_lines
     from purebpf.plan.stages import StageResult
 
@@ -98,10 +99,22 @@ def plan(
         for line in stage_lines(StageResult(stage, value, 0.0), spec):
             log.debug("%s: %s", stage, line)
 
-    made = plan_object(spec, target, see=tell)
+    made = _planned(spec, target, see=tell)
     for line in plan_lines(made):
         log.debug("%s", line)
     return made
+
+
+def _planned(spec: ObjectSpec, target: Target, *, see: Callable[[str, object], None] | None = None) -> LoadPlan:
+    try:
+        return plan_object(spec, target, see=see)
+    except NotPermitted as error:
+        if error.operation != "probe the kernel for":
+            raise
+        # A process that may not even ask what the kernel has: its user wants to know what the load needs.
+        from purebpf.host.permissions import load_refused
+
+        raise load_refused(spec.name, [program.type for program in spec.programs.values()], error) from error
 
 
 def _target(target: Target | None, btf: "BtfFiles | None", kconfig: "Kconfig | None") -> Target:

@@ -24,6 +24,9 @@ import errno as errno_codes
 from collections.abc import Sequence
 from os import strerror
 
+# The kernel's own, which user space has no name for.
+_ENOTSUPP = 524
+
 
 class BpfError(Exception):
     """Base of every error purebpf raises on its own account."""
@@ -166,7 +169,7 @@ class KernelError(BpfError, OSError):
         evidence: Sequence[str] = (),
         remedy: str = "",
     ) -> None:
-        self.reason = reason or strerror(errno)
+        self.reason = reason or ("Operation not supported" if errno == _ENOTSUPP else strerror(errno))
         OSError.__init__(self, errno, self.reason)
         self.operation = operation
         self.subject = subject
@@ -177,6 +180,8 @@ class KernelError(BpfError, OSError):
     def errno_name(self) -> str:
         """Symbol of the errno, such as 'EPERM'."""
         code = self.errno or 0
+        if code == _ENOTSUPP:
+            return "ENOTSUPP"
         return errno_codes.errorcode.get(code, str(code))
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from importlib.resources import files
 from typing import Any
 
@@ -65,7 +65,9 @@ def demo(arguments: argparse.Namespace) -> int:
     except NotPermitted as error:
         print(f"purebpf: {_missing(error)}", file=sys.stderr)
         print("\nThis is what loading it would do, stage by stage:", file=sys.stderr)
-        show(trace(image, describable_target(), name="execs"))
+        # With --json, what reads our output wants events or nothing.
+        with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
+            show(trace(image, describable_target(), name="execs"))
         return EXIT_NOT_PERMITTED
 
 

@@ -8,7 +8,7 @@ the call that failed.
 
 import errno as errno_codes
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from purebpf.errors import KernelError, NotPermitted
 from purebpf.frozen import frozen
@@ -153,6 +153,19 @@ def kernel_error(
     evidence = diagnose(operation, code, program_type=program_type, facts=facts)
     remedy = remedy or _grant(_lacking(facts, program_type))
     return NotPermitted(operation, subject, code, reason=reason, evidence=evidence, remedy=remedy)
+
+
+def load_refused(name: str, program_types: Iterable[ProgramType], error: NotPermitted) -> NotPermitted:
+    """What stands in the way of a whole object, where `error` came up before its first map or program was tried."""
+    facts, code = collect(), error.errno or 0
+    evidence: dict[str, None] = {}
+    missing: dict[str, None] = {}
+    for program_type in dict.fromkeys(program_types):
+        evidence |= dict.fromkeys(diagnose("load object", code, program_type=program_type, facts=facts))
+        missing |= dict.fromkeys(_lacking(facts, program_type))
+    return NotPermitted(
+        "load object", name, code, evidence=tuple(evidence) or error.evidence, remedy=_grant([*missing]) or error.remedy
+    )
 
 
 def _needed(program_type: ProgramType | None) -> tuple[int, ...]:

@@ -52,6 +52,7 @@ class Loaded:
     maps: dict[str, Handle] = field(default_factory=dict)
     programs: dict[str, Handle] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
+    log: logging.Logger = field(default_factory=logging.getLogger)
     ops: dict[str, bytes] = field(default_factory=dict)
     memory: dict[str, Memory] = field(default_factory=dict)
 
@@ -94,7 +95,7 @@ class _Loading:
 
     def __init__(self, plan: LoadPlan, kernel: Kernel, log: logging.Logger) -> None:
         self.kernel = kernel
-        self.loaded = Loaded()
+        self.loaded = Loaded(log=log)
         self.undo: list[Callable[[], None]] = []
         self.log_level = self.log_size = 0
         self._modules: dict[str, Handle] = {}
@@ -138,7 +139,9 @@ class _Loading:
 
     def _load_btf(self, step: LoadBtf) -> None:
         try:
-            self.loaded.btf = self._keep(self.kernel.load_btf(step))
+            self.loaded.btf = handle = self._keep(self.kernel.load_btf(step))
+            if self._chatty:
+                self._log.debug("BTF: fd %d", handle.number)
         except NotPermitted:
             raise
         except KernelError as error:

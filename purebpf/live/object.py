@@ -7,6 +7,7 @@ programs and maps. Maps and variables are opened the first time they are asked f
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from logging import DEBUG
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -173,8 +174,12 @@ class BpfObject:
         except BaseException:
             new.close()
             raise
+        log = self._loaded.log
+        chatty = log.isEnabledFor(DEBUG)
         for name in list(new):
             self.links.add(name, new[name])
+            if chatty:
+                log.debug("%s: link fd %d", new[name].what, new[name].fd)
         return self.links
 
     def _attachable(self) -> list[Program]:

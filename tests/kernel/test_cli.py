@@ -15,6 +15,7 @@ from io import StringIO
 import pytest
 
 from purebpf.cli.main import main
+from purebpf.host import features
 from purebpf.syscall import objects
 from purebpf.syscall.fd import Fd
 from tests.conftest import BUILT
@@ -182,10 +183,19 @@ def test_without_privileges_the_demo_says_what_is_missing_and_shows_the_stages()
     assert "load program 'on_exec'" in out
 
 
-def test_without_privileges_run_is_refused_with_what_is_missing() -> None:
+def test_without_privileges_nothing_but_json_comes_out_of_the_demo_for_who_wants_that() -> None:
+    code, out, err = unprivileged("demo", "--json")
+    assert (code, out) == (2, "")
+    assert "load program 'on_exec'" in err
+
+
+def test_without_privileges_run_is_refused_with_all_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "_known", {})  # as in a new process
     code, out, err = unprivileged("run", MINIMAL)
     assert (code, out) == (2, "")
-    assert "this process lacks CAP_BPF" in err
+    first, second, *_ = err.splitlines()
+    assert first == "purebpf: cannot load object 'minimal': Operation not permitted [EPERM]"
+    assert second == "  this process lacks CAP_BPF and CAP_PERFMON for programs of type tracepoint"
 
 
 @pytest.mark.parametrize("options", [[], ["--btf", "/sys/kernel/btf/vmlinux"]])

@@ -69,7 +69,10 @@ def test_blame_decides_the_class(error: type[BpfError], parents: tuple[type, ...
             KernelError("pin map", "/p", errno.EEXIST, reason="it is there", evidence=["a", "b"], remedy="rm /p"),
             "cannot pin map '/p': it is there [EEXIST]\n  a\n  b\nrm /p",
         ),
-        (KernelError("set a value of map", "m", 524), "cannot set a value of map 'm': Unknown error 524 [524]"),
+        (
+            KernelError("set a value of map", "m", 524),
+            "cannot set a value of map 'm': Operation not supported [ENOTSUPP]",
+        ),
         (
             NotPermitted(
                 "load program", "p", errno.EPERM, evidence=["this process lacks CAP_BPF"], remedy="run as root"
@@ -134,3 +137,8 @@ def test_an_error_of_a_permission_is_caught_as_pythons_own() -> None:
     with pytest.raises(OSError, match="EINVAL") as caught:
         raise KernelError("create map", "m", errno.EINVAL)
     assert caught.value.errno == errno.EINVAL
+
+
+def test_the_kernels_own_errno_has_its_name() -> None:
+    error = KernelError("read map", "events", 524)
+    assert str(error) == "cannot read map 'events': Operation not supported [ENOTSUPP]"

@@ -131,8 +131,18 @@ def refused(
 ) -> KernelError:
     """The error of a hook that refused `program`; `reasons` say what an errno means there."""
     operation = f"attach program '{program.name}' to {hook}"
-    reason = reasons.get(error.errno or 0, "")
+    reason = reasons.get(error.errno or 0, "") or _other_type(program, program_type, error)
     return kernel_error(operation, place, error, program_type=program_type, reason=reason, remedy=remedy)
+
+
+def _other_type(program: AttachableProgram, wanted: ProgramType, error: OSError) -> str:
+    """The reason where a hook that takes programs of one type was given another; the kernel says EINVAL only."""
+    given = getattr(program, "type", wanted)
+    # These go to raw tracepoints too.
+    also = (ProgramType.RAW_TRACEPOINT_WRITABLE, ProgramType.TRACING) if wanted is ProgramType.RAW_TRACEPOINT else ()
+    if error.errno != errno.EINVAL or given == wanted or given in also:
+        return ""
+    return f"it takes programs of type {wanted}, and this one was loaded as {given}"
 
 
 def on(program: AttachableProgram, hook: str, place: str) -> str:

@@ -48,6 +48,8 @@ def attach_socket(program: AttachableProgram, target: socket.socket | int) -> So
 
     It takes the place of a filter that was there before, which does not come back.
     """
+    if not hasattr(target, "fileno") and not isinstance(target, int):
+        raise TypeError(f"expected a socket or its fd, got {type(target).__name__} {target!r}")
     number = target if isinstance(target, int) else target.fileno()
     what = on(program, _HOOK, f"fd {number}")
     held = Fd(os.dup(number), f"the socket under {what}")

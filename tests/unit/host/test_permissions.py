@@ -126,3 +126,16 @@ def test_an_error_for_anything_else_is_a_plain_kernel_error():
 
 def test_collecting_works_on_any_machine():
     assert collect().kernel_version > 0
+
+
+def test_an_object_that_may_not_even_be_planned_needs_what_all_its_programs_need(monkeypatch):
+    monkeypatch.setattr(permissions, "collect", facts)
+    probing = NotPermitted("probe the kernel for", "names", errno.EPERM)
+    types = [ProgramType.TRACEPOINT, ProgramType.XDP, ProgramType.TRACEPOINT]
+    error = permissions.load_refused("mixed", types, probing)
+    assert str(error).startswith("cannot load object 'mixed': Operation not permitted [EPERM]")
+    assert [line for line in error.evidence if "lacks" in line] == [
+        "this process lacks CAP_BPF and CAP_PERFMON for programs of type tracepoint",
+        "this process lacks CAP_BPF and CAP_NET_ADMIN for programs of type xdp",
+    ]
+    assert error.remedy == "run as root, or give the process CAP_BPF and CAP_PERFMON and CAP_NET_ADMIN"
