@@ -30,6 +30,8 @@ _NAMED: Final = (*_ENUMS, Kind.FWD)
 
 def essential_name(name: str) -> str:
     """The name without its flavour: what stands before the last `___` that has a name on both sides."""
+    if "___" not in name:
+        return name
     at = name.rfind("___")
     while at > 0:
         if name[at - 1] != "_" and name[at + 3 : at + 4] not in ("", "_"):
