@@ -13,7 +13,8 @@ from purebpf.btf.codec import codec_for
 from purebpf.elf import SHN_ABS, SHN_COMMON, SHN_UNDEF, SectionType
 from purebpf.plan.stages import FileRead, StageResult
 from purebpf.plan.steps import LoadPlan
-from purebpf.relocate.externs import Address, KernelType, ResolvedExterns
+from purebpf.relocate.extern_code import Address, KernelType
+from purebpf.relocate.externs import ResolvedExterns
 from purebpf.relocate.model import AdaptedCode, Fixup, LinkedProgram
 from purebpf.spec.model import (
     CoreAccess,

@@ -29,7 +29,8 @@ from purebpf.plan.sanitize import sanitize
 from purebpf.plan.steps import LoadPlan
 from purebpf.plan.target import Target
 from purebpf.relocate.core import adapt
-from purebpf.relocate.externs import KCONFIG_MAP, ResolvedExterns, resolve_externs
+from purebpf.relocate.extern_code import KCONFIG_MAP
+from purebpf.relocate.externs import ResolvedExterns, resolve_externs
 from purebpf.relocate.link import link
 from purebpf.relocate.model import AdaptedCode, LinkedProgram
 from purebpf.spec.describe import describe, read_btf

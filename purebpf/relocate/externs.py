@@ -1,64 +1,34 @@
 """The stage `externs`: references to kconfig values, kernel symbols and kernel functions get their values.
 
-- A kconfig value lies in the map `.kconfig`, whose contents are made here; the program gets an address in it.
-- A kernel variable declared `void` is an address of /proc/kallsyms, a number in the code.
+- A kconfig value lies in the map `.kconfig`, whose contents are made here.
+- A kernel variable declared `void` is an address of /proc/kallsyms.
 - One with a type, and a kernel function, is a type id: of the kernel's BTF, else of the first module's that has the
-  name, whose fd the load fills in. Its type must be compatible with the declared one.
+  name. Its type must be compatible with the declared one.
 
 Rules: only what a program of the load refers to is looked for, and an extern that no such program uses may be
-anything. A weak extern that is not there is 0, and a call of it is poisoned, so that the verifier refuses it where it
-can be reached and nowhere else. Modules and their order in the fd array are those of the object, not of one program,
-so that the code is libbpf's.
+anything. Modules and their order in the fd array are those of the object, not of one program, so that the code is
+libbpf's. `extern_code` puts what was found into the programs.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, field
 from typing import Final
 
 from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_infos, resolve
 from purebpf.errors import BpfError, UnresolvedExtern
 from purebpf.frozen import frozen
-from purebpf.insn.opcodes import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_KFUNC_CALL, BPF_PSEUDO_MAP_VALUE, CALL, SLOT
-from purebpf.insn.patch import patch_imm, patch_ldimm64, patch_offset, patch_source
 from purebpf.near import did_you_mean
 from purebpf.relocate.compat import essential_name, types_compatible
+from purebpf.relocate.extern_code import KCONFIG_MAP, Address, Found, KernelType, fill, word_for
 from purebpf.relocate.kconfig import encode, encode_number
 from purebpf.relocate.kernel_facts import KernelFacts, Symbols
-from purebpf.relocate.model import BtfSlot, Failure, LinkedProgram, MapSlot, PoisonedCall
-from purebpf.spec.model import ExternCall, ExternKind, ExternSpec, ExternValue, ObjectSpec
+from purebpf.relocate.model import Failure, LinkedProgram
+from purebpf.spec.model import DUMMY, ExternCall, ExternKind, ExternSpec, ExternValue, ObjectSpec
 from purebpf.units import TypeId
 
-KCONFIG_MAP: Final = ".kconfig"
-KFUNC_POISON: Final = 2002000000
-"""What a call of an absent weak kfunc calls: this plus the extern's number, libbpf's so that logs read the same."""
-
 _MOST_MODULES: Final = 0x7FFF
-_WORDS: Final = {
-    ExternKind.KCONFIG: "kernel configuration value",
-    ExternKind.KSYM: "kernel symbol",
-    ExternKind.KFUNC: "kernel function",
-}
-
-
-@frozen
-class KernelType:
-    """A variable or function of the kernel (`module` is '') or of a module, by the id of its VAR or FUNC."""
-
-    id: TypeId
-    module: str = ""
-
-
-@frozen
-class Address:
-    """A kernel symbol by its address; 0 for one that is not there."""
-
-    address: int
-
-
-Found = KernelType | Address | None
-"""None is a weak kernel function or typed variable that is not there."""
 
 
 @frozen
@@ -77,7 +47,10 @@ def resolve_externs(spec: ObjectSpec, programs: Sequence[LinkedProgram], kernel:
     resolver = _Resolver(spec, kernel, _first_uses(programs))
     resolver.resolve_all()
     return ResolvedExterns(
-        tuple(resolver.fill(program) if program.externs else program for program in programs),
+        tuple(
+            fill(spec, program, resolver.found, resolver.fd_array, resolver.why_absent) if program.externs else program
+            for program in programs
+        ),
         bytes(resolver.image) if KCONFIG_MAP in spec.maps else None,
         resolver.found,
     )
@@ -109,7 +82,7 @@ class _Missing(Exception):
 
 @dataclass(slots=True)
 class _Resolver:
-    """Finds the externs of one object on one kernel, and fills them into its programs."""
+    """Finds the externs of one object on one kernel."""
 
     spec: ObjectSpec
     kernel: KernelFacts
@@ -136,7 +109,7 @@ class _Resolver:
                     failed.append((extern, missing))
                 except BpfError as error:
                     program = self.uses[extern.name].program.name
-                    error.add_note(f"program '{program}' asks for {_WORDS[extern.kind]} '{extern.name}'")
+                    error.add_note(f"program '{program}' asks for {word_for(extern)} '{extern.name}'")
                     raise
         if failed:
             raise self._error(*failed[0], [extern for extern, _ in failed[1:]])
@@ -144,8 +117,9 @@ class _Resolver:
     def _resolve(self, extern: ExternSpec) -> None:
         if not extern.section:
             raise _Missing(
-                "the file uses it, but neither defines nor declares it",
-                remedy="declare it __ksym or __kconfig, or link the object file that defines it: purebpf link",
+                "the file uses it, but neither defines it nor says that the kernel has it",
+                remedy="declare what the kernel has __ksym, and what its configuration says __kconfig; what another "
+                "object file defines is linked with it first: purebpf link",
             )
         if extern.kind is ExternKind.KCONFIG:
             self._set_kconfig(extern)
@@ -163,7 +137,12 @@ class _Resolver:
             is_set_by_config = extern.name.startswith("CONFIG_")
             encoded = self._config_value(extern) if is_set_by_config else self._virtual_value(extern)
         except ValueError as error:
-            raise _Missing(str(error), [f"declared in the file as {_declaration(self.spec, extern)}"]) from None
+            raise _Missing(
+                str(error),
+                [f"declared in the file as {_declaration(self.spec, extern)}"],
+                "declare it as what holds it: bool or enum libbpf_tristate for y, m and n, int or long for a number, "
+                "char[] for a text",
+            ) from None
         if encoded is not None:
             self.image[extern.offset : extern.offset + len(encoded)] = encoded
 
@@ -281,7 +260,7 @@ class _Resolver:
             "declare it __weak, and ask bpf_ksym_exists() before the call",
         )
 
-    def _why_absent(self, extern: ExternSpec) -> Failure:
+    def why_absent(self, extern: ExternSpec) -> Failure:
         """What to say if the verifier reaches a call of a weak function that is not there."""
         name = essential_name(extern.name)
         place = self._look_up(name, Kind.FUNC)
@@ -303,7 +282,7 @@ class _Resolver:
                 f"declared in the file as {_declaration(self.spec, extern)}",
                 f"in {where} it is {type_name(btf, found.id)}",
             ],
-            "declare it as the kernel has it (bpftool btf dump file /sys/kernel/btf/vmlinux format c)",
+            "declare it as the kernel has it: purebpf btf c running",
         )
 
     def _reserve(self, module: str) -> None:
@@ -321,76 +300,15 @@ class _Resolver:
         if line:
             evidence.insert(0, f"at {line}")
         if others:
-            named = ", ".join(f"{_WORDS[other.kind]} '{other.name}'" for other in others)
+            named = ", ".join(f"{word_for(other)} '{other.name}'" for other in others)
             evidence.append(f"nor can be had: {named}")
         return UnresolvedExtern(
-            f"{_WORDS[extern.kind]} '{extern.name}' cannot be had: {missing.reason}",
+            f"{word_for(extern)} '{extern.name}' cannot be had: {missing.reason}",
             program=use.program.name,
             insn=use.reference.insn,
             evidence=evidence,
             remedy=missing.remedy,
         )
-
-    # ------------------------------------------------------------ code
-
-    def fill(self, program: LinkedProgram) -> LinkedProgram:
-        """The program with its externs' values in place."""
-        code = bytearray(program.code)
-        slots = list(program.slots)
-        btf_slots: list[BtfSlot] = []
-        calls_modules = False
-        poisoned: list[PoisonedCall] = []
-        for reference in program.externs:
-            extern = self.spec.externs[reference.extern]
-            found = self.found.get(extern.name)
-            if isinstance(reference, ExternCall):
-                calls_modules |= self._fill_call(code, reference, extern, found, program.name)
-                if found is None:
-                    poisoned.append(PoisonedCall(reference.insn, extern.name, partial(self._why_absent, extern)))
-            elif extern.kind is ExternKind.KCONFIG:
-                patch_ldimm64(code, reference.insn, BPF_PSEUDO_MAP_VALUE, 0, extern.offset, self.spec.byteorder)
-                slots.append(MapSlot(reference.insn, KCONFIG_MAP, extern.offset))
-            elif isinstance(found, KernelType):
-                patch_ldimm64(code, reference.insn, BPF_PSEUDO_BTF_ID, found.id, 0, self.spec.byteorder)
-                if found.module:
-                    btf_slots.append(BtfSlot(reference.insn, found.module))
-            else:
-                address = found.address if found is not None else 0
-                patch_imm(code, reference.insn, address, self.spec.byteorder)
-                patch_imm(code, reference.insn + 1, address >> 32, self.spec.byteorder)
-        if len(slots) > len(program.slots):
-            slots.sort(key=lambda slot: slot.insn)
-        return replace(
-            program,
-            code=bytes(code),
-            slots=tuple(slots),
-            poisoned=(*program.poisoned, *poisoned),
-            btf_slots=tuple(btf_slots),
-            fd_array=tuple(self.fd_array) if calls_modules else (),
-        )
-
-    def _fill_call(
-        self, code: bytearray, reference: ExternCall, extern: ExternSpec, found: Found, program: str
-    ) -> bool:
-        """Fill in a call; whether it is one of a module's function."""
-        byteorder = self.spec.byteorder
-        if extern.kind is not ExternKind.KFUNC:
-            raise UnresolvedExtern(
-                f"{_WORDS[extern.kind]} '{extern.name}' is called, but is no function",
-                program=program,
-                insn=reference.insn,
-                remedy="declare it in the file as the function it is",
-            )
-        if isinstance(found, KernelType):
-            patch_source(code, reference.insn, BPF_PSEUDO_KFUNC_CALL, byteorder)
-            patch_imm(code, reference.insn, found.id, byteorder)
-            patch_offset(code, reference.insn, self.fd_array.index(found.module), byteorder)
-            return bool(found.module)
-        number = list(self.spec.externs).index(extern.name)
-        at = reference.insn * SLOT
-        code[at : at + SLOT] = bytes([CALL]) + bytes(SLOT - 1)
-        patch_imm(code, reference.insn, KFUNC_POISON + number, byteorder)
-        return False
 
 
 def _type_behind(btf: Btf, type_id: TypeId) -> TypeId:
@@ -410,9 +328,10 @@ def _declaration(spec: ObjectSpec, extern: ExternSpec) -> str:
     if spec.btf is None:
         return extern.name
     function = spec.btf.find_one(extern.name, Kind.FUNC) if extern.kind is ExternKind.KFUNC else None
-    return (
-        type_name(spec.btf, function) if function is not None else f"{type_name(spec.btf, extern.type)} {extern.name}"
-    )
+    if function is None:
+        return f"{type_name(spec.btf, extern.type)} {extern.name}"
+    # The name that parameters without one were given, for the kernel's sake.
+    return re.sub(rf" ?\b{DUMMY}\b", "", type_name(spec.btf, function))
 
 
 def _source_line(spec: ObjectSpec, use: _Use) -> str:

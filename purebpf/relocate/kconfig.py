@@ -55,7 +55,7 @@ def encode_number(extern: ExternSpec, number: int, byteorder: ByteOrder) -> byte
             lowest, highest = (-(1 << bits - 1), (1 << bits - 1) - 1) if extern.signed else (0, (1 << bits) - 1)
             shown = number - (1 << 64) if number >> 63 else number
             size = "1 byte" if extern.size == 1 else f"{extern.size} bytes"
-            raise ValueError(f"the value {shown} does not fit its {size}, which hold {lowest} to {highest}")
+            raise ValueError(f"the value {shown} does not fit its {size} ({lowest} to {highest})")
     return (number & (1 << bits) - 1).to_bytes(extern.size, byteorder)
 
 

@@ -41,6 +41,7 @@ from purebpf.errors import SpecError
 from purebpf.frozen import frozen
 from purebpf.spec.data import F_MMAPABLE, F_RDONLY_PROG
 from purebpf.spec.model import (
+    DUMMY,
     ExternCall,
     ExternKind,
     ExternSpec,
@@ -55,7 +56,6 @@ from purebpf.units import VOID, TypeId
 
 KCONFIG: Final = ".kconfig"
 KSYMS: Final = ".ksyms"
-_DUMMY: Final = "dummy_ksym"
 _TRISTATE: Final = "libbpf_tristate"
 _KSYM_SIZE: Final = 4
 
@@ -202,7 +202,7 @@ def _adjusted(btf: Btf, externs: Mapping[str, ExternSpec]) -> Btf:
         added.append(Int("int", 4, 32, signed=True))
     dummy = TypeId(btf.end_id + len(added))
     if has_function and integer is not None:
-        added.append(Variable(_DUMMY, integer, Linkage.GLOBAL))
+        added.append(Variable(DUMMY, integer, Linkage.GLOBAL))
     if added:
         btf = with_added(btf, added)
     changed: dict[int, Editable] = {}
@@ -230,7 +230,7 @@ def _adjust_ksyms(
             changed[entry.type] = replace(found, linkage=Linkage.GLOBAL)
             proto = btf[found.type]
             if isinstance(proto, FunctionProto):
-                parameters = tuple(p if p.name or not p.type else replace(p, name=_DUMMY) for p in proto.parameters)
+                parameters = tuple(p if p.name or not p.type else replace(p, name=DUMMY) for p in proto.parameters)
                 changed[found.type] = replace(proto, parameters=parameters)
             place = dummy
         else:

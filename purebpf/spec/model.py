@@ -8,7 +8,7 @@ Offsets inside a function's `code` are instruction indices relative to that func
 from collections.abc import Mapping
 from dataclasses import field
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from purebpf.btf import Btf, CoreRelocation
 from purebpf.frozen import frozen
@@ -221,6 +221,10 @@ class VariableSpec:
     size: int
     type: TypeId = VOID
     is_static: bool = False
+
+
+DUMMY: Final = "dummy_ksym"
+"""The name that the parameters of kernel functions are given in the types where the object gives them none."""
 
 
 class ExternKind(IntEnum):

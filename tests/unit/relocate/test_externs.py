@@ -9,7 +9,8 @@ import pytest
 from purebpf.btf import Btf, BtfWriter, Function, FunctionProto, Int, Linkage, Pointer, Struct, Variable
 from purebpf.errors import PlanError, UnresolvedExtern
 from purebpf.plan.kconfig import ConfigText
-from purebpf.relocate.externs import Address, KernelType, ResolvedExterns, resolve_externs
+from purebpf.relocate.extern_code import Address, KernelType
+from purebpf.relocate.externs import ResolvedExterns, resolve_externs
 from purebpf.relocate.model import BtfSlot, LinkedProgram, MapSlot
 from purebpf.spec import ExternCall, ExternKind, ExternSpec, ExternValue, MapSpec, ObjectSpec
 from purebpf.spec.model import KconfigForm, MapOrigin
@@ -211,7 +212,9 @@ def test_a_value_that_does_not_fit_says_how_it_is_declared() -> None:
     assert refusal(Kernel(config="CONFIG_HZ=m"), using("CONFIG_HZ"), kconfig("CONFIG_HZ")) == (
         "cannot prepare program 'entry', instruction 0: kernel configuration value 'CONFIG_HZ' cannot be had: "
         "the value m does not fit its declaration as an integer\n"
-        "  declared in the file as int CONFIG_HZ"
+        "  declared in the file as int CONFIG_HZ\n"
+        "declare it as what holds it: bool or enum libbpf_tristate for y, m and n, int or long for a number, char[] "
+        "for a text"
     )
 
 
@@ -311,7 +314,7 @@ def test_a_weak_function_of_another_type_counts_as_missing_and_a_strong_one_is_r
         "with another type\n"
         "  declared in the file as void (int n) bpf_other\n"
         "  in the kernel it is int bpf_other(void)\n"
-        "declare it as the kernel has it (bpftool btf dump file /sys/kernel/btf/vmlinux format c)"
+        "declare it as the kernel has it: purebpf btf c running"
     )
 
 
@@ -373,7 +376,7 @@ def test_a_kernel_that_tells_too_little_is_an_error_that_names_who_asks() -> Non
 def test_what_the_file_does_not_declare_is_said_to_be_missing_from_a_link() -> None:
     undeclared = ExternSpec("helper", ExternKind.KFUNC, VOID, weak=False)
     message = refusal(Kernel(), using("helper", calls=True), undeclared)
-    assert "the file uses it, but neither defines nor declares it" in message
+    assert "the file uses it, but neither defines it nor says that the kernel has it" in message
 
 
 def test_a_value_cannot_be_called() -> None:
