@@ -294,7 +294,9 @@ def _with_advice(error: KernelError, step: CreateMap) -> KernelError:
         if not isinstance(step.type, MapType):
             error.remedy = "this kernel may not know the map type"
         elif not step.max_entries:
-            error.remedy = "set max_entries: most map types need it"
+            sizes = "max_entries=..." if step.value_size else "max_entries=..., value_size=..."
+            call = f"spec.with_map('{step.name}', {sizes})"
+            error.remedy = f"set max_entries, which most map types need: {call}"
     elif error.errno == errno.E2BIG:
         error.remedy = error.remedy or "the kernel limits max_entries and the size of keys and values"
     return error

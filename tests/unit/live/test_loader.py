@@ -272,7 +272,8 @@ def test_a_map_without_max_entries_says_so() -> None:
         execute(replace(plan, steps=steps), FakeKernel())
     text = str(caught.value)
     assert "array: key 4 bytes, value 4 bytes, max_entries 0, flags 0x0, map_extra 0x0" in text
-    assert text.endswith("set max_entries: most map types need it")
+    assert "\nset max_entries, which most map types need: spec.with_map('" in text
+    assert text.endswith("', max_entries=...)")
 
 
 def test_a_map_type_without_a_name_may_be_unknown_to_the_kernel() -> None:
