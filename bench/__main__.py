@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.commands import bench_check, bench_link, bench_min
 from bench.measure import Goal, Result, Side, compare, cpu_time_of, printed
 from tools.dev.paths import cache_dir
 
@@ -150,6 +151,9 @@ _BENCHES: dict[str, Callable[[str, int], list[Result]]] = {
     "largest": bench_largest,
     "types": bench_types,
     "header": bench_header,
+    "min": bench_min,
+    "link": bench_link,
+    "check": bench_check,
 }
 # How many times the measured work is done in one figure, to print it for one.
 _PER = {"cpu": _IMPORTS, "drain": _EVENTS, "callback": _EVENTS, "load": _LOADS}
