@@ -99,3 +99,29 @@ def test_a_required_field_behind_an_optional_one_is_refused() -> None:
         class Wrong:
             x: int = 1
             y: int  # type: ignore[misc]
+
+
+def test_a_class_says_what_its_fields_are_unless_it_has_a_text_of_its_own() -> None:
+    @frozen
+    class Silent:
+        x: int
+        y: int = 2
+
+    @frozen
+    class Told:
+        """Told."""
+
+        x: int
+
+    assert (Silent.__doc__, Told.__doc__) == ("Silent(x, y)", "Told.")
+
+
+def test_fields_may_have_the_names_that_the_making_uses() -> None:
+    @frozen
+    class Odd:
+        final: int
+        draft: list[int] = field(default_factory=list)
+        absent: int = 3
+        become: int = 4
+
+    assert repr(Odd(1, become=5)).endswith("Odd(final=1, draft=[], absent=3, become=5)")

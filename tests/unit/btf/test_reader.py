@@ -99,6 +99,12 @@ def test_find_sees_a_name_that_stands_twice_among_the_strings() -> None:
     assert Btf.parse(header(types, b"\0same\0same\0")).find("same") == (1, 2)
 
 
+def test_strings_with_a_part_are_each_given_once_wherever_it_stands() -> None:
+    btf = Btf.parse(header(b"", b"\0___a\0b\0b___x___y\0end___\0"))
+    assert list(btf.strings_with(b"___")) == ["___a", "b___x___y", "end___"]
+    assert list(btf.strings_with(b"absent")) == []
+
+
 def test_find_is_right_where_name_offsets_look_alike_across_words() -> None:
     """The search is for four bytes; a match that straddles two name offsets is none."""
     types = b"".join(struct.pack("<III", offset, Kind.FWD << 24, 0) for offset in (0x100, 0x01, 0x10000))
