@@ -153,8 +153,8 @@ def _target(kernel: KernelFile, kconfig: str, release: str) -> "Target":
     release = kernel.release or release
     # A release tells the features itself; without one the types show the kernel's age.
     features = None if release else Abi(btf).features()
-    target = Target.from_btf(btf, release=release, name=kernel.label, features=features)
-    return target.with_kconfig(kconfig) if kconfig else target
+    # A whole .config: an option that it does not name is not set, and not one that nobody knows.
+    return Target.from_btf(btf, release=release, name=kernel.label, features=features, kconfig=kconfig or None)
 
 
 def _check_kernel(

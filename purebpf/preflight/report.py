@@ -63,7 +63,8 @@ class Finding:
 class Report:
     """Whether an object will load on a target: each program and map, and the findings that say why not.
 
-    It says nothing of what only the verifier works out: whether accesses are in bounds, loops end, and the like.
+    It says nothing of what only the verifier works out: whether accesses are in bounds, loops end, and the like; nor
+    of which types of programs may call a helper that the kernel has, which its types do not tell.
     """
 
     object: str

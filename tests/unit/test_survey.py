@@ -117,7 +117,14 @@ def test_a_configuration_is_taken_for_every_kernel(tree: Path) -> None:
     path = ROOT / "bpf" / "built" / "kconfig.bpf.o"
     (answer, *_) = check_kernels([path], [tree / "6.1.btf"])
     assert answer.value is not None
-    assert answer.value[0].verdict is not Verdict.LOADS
+    assert answer.value[0].verdict is Verdict.UNKNOWN
+
+
+def test_an_option_that_a_configuration_does_not_name_is_not_set(tree: Path) -> None:
+    path = ROOT / "bpf" / "built" / "kconfig.bpf.o"
+    (answer,) = check_kernels([path], [tree / "6.1.btf"], kconfig="CONFIG_BPF_SYSCALL=y\n")
+    assert answer.value is not None
+    assert not [finding for finding in answer.value[0].findings if finding.verdict is Verdict.UNKNOWN]
 
 
 def test_types_are_cut_for_every_kernel(tree: Path) -> None:
