@@ -82,8 +82,9 @@ def _show(arguments: argparse.Namespace, kernels: list[KernelFile], answers: "An
 def _whole(report: Report) -> str:
     """A report with its programs."""
     lines = [f"'{report.object}' on {report.target}: {report.verdict}"]
-    width = max(map(len, (*report.programs, *report.maps)), default=0)
+    width = max(map(len, (*report.programs, *report.left_out, *report.maps)), default=0)
     lines += [f"  program {name:{width}}  {verdict}" for name, verdict in report.programs.items()]
+    lines += [f'  program {name:{width}}  left out: a load leaves it alone (SEC("?..."))' for name in report.left_out]
     lines += [f"  map     {name:{width}}  {verdict}" for name, verdict in report.maps.items()]
     return "\n".join([*lines, *str(report).splitlines()[1:]])
 

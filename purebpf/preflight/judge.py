@@ -63,7 +63,8 @@ def check(spec: ObjectSpec, target: Target) -> Report:
     if not names:
         judge.add(judge.whole())
     maps = {name: worst(f.verdict for f in judge.add(judge.map(step))) for name, step in judge.maps.items()}
-    return Report(spec.name, target.name, programs, maps, tuple(judge.findings))
+    left_out = tuple(name for name, program in spec.programs.items() if not program.autoload)
+    return Report(spec.name, target.name, programs, maps, tuple(judge.findings), left_out)
 
 
 class _Judge:

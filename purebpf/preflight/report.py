@@ -72,6 +72,8 @@ class Report:
     programs: Mapping[str, Verdict] = field(default_factory=dict)
     maps: Mapping[str, Verdict] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Programs that a load leaves out (autoload is off, as after SEC("?...")), so nothing is said of them."""
 
     @property
     def verdict(self) -> Verdict:
@@ -86,6 +88,7 @@ class Report:
             "verdict": str(self.verdict),
             "programs": {name: str(verdict) for name, verdict in self.programs.items()},
             "maps": {name: str(verdict) for name, verdict in self.maps.items()},
+            "left_out": list(self.left_out),
             "findings": [finding.to_json() for finding in self.findings],
         }
 

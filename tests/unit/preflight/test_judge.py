@@ -30,6 +30,12 @@ def test_what_a_kernel_has_loads() -> None:
     assert (report.verdict, report.programs, report.findings) == (Verdict.LOADS, {"entry": Verdict.LOADS}, ())
 
 
+def test_a_program_that_a_load_leaves_out_is_named_and_not_judged() -> None:
+    report = check(_spec(section="?socket"), kernel("6.12"))
+    assert (report.programs, report.left_out) == ({}, ("entry",))
+    assert report.to_json()["left_out"] == ["entry"]
+
+
 def test_a_program_type_that_is_younger_than_the_kernel_is_told() -> None:
     report = check(_spec(section="netfilter"), kernel("6.1", programs=range(32)))
     assert report.verdict is Verdict.FAILS
