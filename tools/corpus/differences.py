@@ -66,7 +66,7 @@ EXPLAINED: Final = (
     ),
     Explanation(
         "opened",
-        "Debian's bpftool forgets the place of a map in the types, libbpf does not find the map: purebpf asks the symbol",
+        "Debian's bpftool forgets the place of a map in the types, where libbpf looks; purebpf asks the symbol",
         libbpf="map relo failed to find map",
         object="^linked-6.1/linked_maps",
     ),
