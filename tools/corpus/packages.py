@@ -60,7 +60,8 @@ def _extract(archive: Path, wanted: tuple[str, ...], target: Path) -> None:
             if not inside.startswith(wanted):
                 continue
             member.name = inside
-            stream.extract(member, target, filter="tar")
+            # Debian's Python 3.11.2 has no filters yet.
+            stream.extract(member, target, **({"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}))
 
 
 def _fetched(package: str, folder: Path) -> Path:
