@@ -1,5 +1,6 @@
 """For all tests: the tier's marker by folder, the skip rule, and the paths of the built objects."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,11 @@ __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 TESTS = Path(__file__).parent
 BUILT = TESTS.parent / "bpf" / "built"
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C work, here and in children: who runs the tests in a background job has it ignored for all of them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
