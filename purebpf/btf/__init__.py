@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from purebpf.btf.edits import with_types
-from purebpf.btf.ext import BtfExt, CoreKind, CoreRelocation, InfoSection, LineInfo, line_infos
+from purebpf.btf.ext import BtfExt, CoreKind, CoreRelocation, InfoSection, LineInfo, line_at, line_infos
 from purebpf.btf.kinds import Scan
 from purebpf.btf.layout import align_of, size_of
 from purebpf.btf.lookup import resolve, strip_modifiers
@@ -102,6 +102,7 @@ __all__ = [
     "align_of",
     "codec_for",
     "declare",
+    "line_at",
     "line_infos",
     "resolve",
     "rewrite",

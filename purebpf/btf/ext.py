@@ -83,6 +83,9 @@ class LineInfo:
     line: int
     column: int
 
+    def __str__(self) -> str:
+        return f"{self.file.rpartition('/')[2]}:{self.line}  {self.text.strip()}"
+
 
 @frozen
 class BtfExt:
@@ -113,6 +116,16 @@ def line_infos(section: InfoSection, btf: Btf, byteorder: ByteOrder | None = Non
     for at in range(0, len(section.records) - LINE_RECORD_SIZE + 1, section.record_size):
         insn, file, text, place = unpack(section.records, at)
         yield LineInfo(ByteOffset(insn), string(file), string(text), place >> 10, place & 0x3FF)
+
+
+def line_at(section: InfoSection, btf: Btf, offset: int) -> str:
+    """'file.c:12  text' of the line to which the instruction at `offset` belongs, '' where no record tells."""
+    found = None
+    for info in line_infos(section, btf):
+        if info.insn_offset > offset:
+            break
+        found = info
+    return str(found) if found is not None else ""
 
 
 def _joined(sections: Iterator[tuple[str, int, bytes]]) -> dict[str, InfoSection]:

@@ -34,8 +34,8 @@ from purebpf.btf.references import references, with_references
 from purebpf.errors import RelocationError
 from purebpf.relocate.access import ENUM_KINDS, FIELD_KINDS, Access, locate
 from purebpf.relocate.candidates import ModuleTypes, places
-from purebpf.relocate.resolve import Decision, Resolver
-from purebpf.spec.model import CoreAccess, FunctionSpec, ObjectSpec
+from purebpf.relocate.resolve import Decision, Resolver, accesses_in_order
+from purebpf.spec.model import ObjectSpec
 from purebpf.units import TypeId
 
 
@@ -74,13 +74,6 @@ class _OneKernel:
         return iter(())
 
 
-def _accesses(spec: ObjectSpec) -> Iterator[tuple[FunctionSpec, CoreAccess]]:
-    for function in spec.functions.values():
-        for reference in function.references:
-            if type(reference) is CoreAccess:
-                yield function, reference
-
-
 class Needed:
     """What is kept of one kernel's types."""
 
@@ -94,7 +87,7 @@ class Needed:
         if spec.btf is None:
             return
         resolver = Resolver(spec.btf, _OneKernel(self._kernel), spec.byteorder)
-        for function, access in sorted(_accesses(spec), key=lambda found: found[1].number):
+        for function, access in accesses_in_order(spec.functions.values()):
             try:
                 decision = resolver.decide(access.record)
             except RelocationError as error:

@@ -3,11 +3,9 @@
 Rules: a path is a file (raw BTF, or an ELF image with a section .BTF, or either in a .tar.xz) or a folder, in which
 names made of the kernel's release are tried, also in the layout of btfhub's archive (`btf_tree`); of several the first
 that is there counts. The variable PUREBPF_BTF names such paths for a process, with colons between. What was read is
-remembered as long as the file is the same. Images are mapped, not read: with debug information they have hundreds of
-megabytes.
+remembered as long as the file is the same.
 """
 
-import mmap
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -16,8 +14,6 @@ from typing import TYPE_CHECKING, Final
 
 from purebpf.errors import PlanError
 from purebpf.host.btf_tree import PACKED, archive_folders, read_kernel_file
-from purebpf.plan.btf_file import read_btf_file
-from purebpf.syscall.native import btf_scan
 
 if TYPE_CHECKING:
     from purebpf.btf import Btf
@@ -100,10 +96,4 @@ def read_btf(path: str) -> "Btf":
 
 @lru_cache(maxsize=4)
 def _read(path: str, *identity: int) -> "Btf":
-    if path.endswith(PACKED):
-        return read_kernel_file(path)
-    with open(path, "rb") as file:
-        if not identity[-1]:
-            return read_btf_file(b"", name=path)
-        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as memory, memoryview(memory) as view:
-            return read_btf_file(view, name=path, scan=btf_scan)
+    return read_kernel_file(path)

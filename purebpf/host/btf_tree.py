@@ -2,9 +2,11 @@
 
 Rules: the layout is <distribution>/<version>/<machine>/<release>.btf; a file is raw BTF, an ELF image with a section
 .BTF, or either in a .tar.xz. The name tells the release; the folders above it only make a label. Nothing is read before
-it is asked for, and an archive is unpacked in memory.
+it is asked for; an archive is unpacked in memory, other files are mapped: an image with debug information has hundreds
+of megabytes.
 """
 
+import mmap
 import os
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -82,9 +84,13 @@ def archive_folders(machine: str, distribution: str, version: str) -> tuple[str,
 
 def read_kernel_file(path: str) -> "Btf":
     """The types in a file; `BtfError` if there are none, also for an archive that is damaged or holds no such file."""
-    if not path.endswith(PACKED):
-        return read_btf_file(path, scan=btf_scan)
-    return read_btf_file(unpacked(path), name=path, scan=btf_scan)
+    if path.endswith(PACKED):
+        return read_btf_file(unpacked(path), name=path, scan=btf_scan)
+    with open(path, "rb") as file:
+        if not os.fstat(file.fileno()).st_size:
+            return read_btf_file(b"", name=path)
+        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as memory, memoryview(memory) as view:
+            return read_btf_file(view, name=path, scan=btf_scan)
 
 
 def unpacked(path: str) -> bytes:

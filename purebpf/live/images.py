@@ -6,6 +6,7 @@ which nothing reads or writes it.
 
 import mmap
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from purebpf.host.permissions import kernel_error
@@ -21,17 +22,12 @@ if TYPE_CHECKING:
 _KEY = bytes(4)
 
 
-class MappedImage:
-    """A data map in this process's memory."""
+class MemoryImage:
+    """Bytes that lie in this process's memory."""
 
-    def __init__(self, name: str, fd: Fd, size: int, *, writable: bool) -> None:
+    def __init__(self, memory: memoryview, *, writable: bool) -> None:
         self.writable = writable
-        pages = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
-        try:
-            self._memory = mmap.mmap(fd.number, pages, mmap.MAP_SHARED, mmap.PROT_READ | (mmap.PROT_WRITE * writable))
-        except OSError as error:
-            raise kernel_error("map the memory of", name, error) from error
-        self._view = memoryview(self._memory)
+        self._view = memory
 
     @property
     def buffer(self) -> memoryview:
@@ -47,13 +43,36 @@ class MappedImage:
         self._view[offset : offset + len(data)] = data
 
     def close(self) -> None:
-        """Unmap the memory; ValueError for whoever uses it afterwards."""
+        """Let go of the memory; ValueError for whoever uses it afterwards."""
+        # Where someone still looks at the memory, it goes when the last view does.
+        with suppress(BufferError):
+            self._release()
+
+    def _release(self) -> None:
+        self._view.release()
+
+
+class ArenaImage(MemoryImage):
+    """The variables in an arena: a part of its memory."""
+
+    def __init__(self, memory: memoryview) -> None:
+        super().__init__(memory, writable=True)
+
+
+class MappedImage(MemoryImage):
+    """A data map in this process's memory."""
+
+    def __init__(self, name: str, fd: Fd, size: int, *, writable: bool) -> None:
+        pages = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
         try:
-            self._view.release()
-            self._memory.close()
-        except BufferError:
-            # Someone still looks at the memory, which goes when the last view does.
-            return
+            self._memory = mmap.mmap(fd.number, pages, mmap.MAP_SHARED, mmap.PROT_READ | (mmap.PROT_WRITE * writable))
+        except OSError as error:
+            raise kernel_error("map the memory of", name, error) from error
+        super().__init__(memoryview(self._memory), writable=writable)
+
+    def _release(self) -> None:
+        super()._release()
+        self._memory.close()
 
 
 class SyscallImage:
@@ -92,36 +111,6 @@ class SyscallImage:
     def close(self) -> None:
         """Forget the map, whose fd belongs to the object."""
         self._open = False
-
-
-class ArenaImage:
-    """The variables in an arena: a part of its memory."""
-
-    writable = True
-
-    def __init__(self, memory: memoryview) -> None:
-        self._view = memory
-
-    @property
-    def buffer(self) -> memoryview:
-        """The bytes of the variables, for as long as the object is open."""
-        return self._view
-
-    def read(self, offset: int, size: int) -> bytes:
-        """A copy of `size` bytes from `offset`."""
-        return bytes(self._view[offset : offset + size])
-
-    def write(self, offset: int, data: bytes) -> None:
-        """Copy `data` to `offset`."""
-        self._view[offset : offset + len(data)] = data
-
-    def close(self) -> None:
-        """Let go of the arena's memory; ValueError for whoever uses it afterwards."""
-        try:
-            self._view.release()
-        except BufferError:
-            # Someone still looks at the memory, which goes when the last view does.
-            return
 
 
 def arena_images(plan: LoadPlan, memory: "Mapping[str, Memory]") -> dict[str, ArenaImage]:

@@ -321,4 +321,4 @@ class _SourceLines:
         if self._btf is None or not self._step.line_info:
             return {}
         infos = line_infos(InfoSection(self._step.line_info_record_size, self._step.line_info), self._btf)
-        return {info.insn_offset: f"{info.file.rpartition('/')[2]}:{info.line}  {info.text.strip()}" for info in infos}
+        return {info.insn_offset: str(info) for info in infos}

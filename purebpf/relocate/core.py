@@ -9,23 +9,25 @@ A record that matches nothing in the target is no error: its instruction is pois
 the last word. Everything else that goes wrong is an error of the program that reaches the function.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 
-from purebpf.btf import Btf, InfoSection, line_infos
+from purebpf.btf import Btf, InfoSection, line_at
 from purebpf.errors import BpfError, BtfError, RelocationError
 from purebpf.relocate.candidates import KernelTypes
 from purebpf.relocate.model import AdaptedCode, Fixup
 from purebpf.relocate.patch import Change, apply, immediate, poison
-from purebpf.relocate.resolve import Decision, Resolver
+from purebpf.relocate.resolve import Decision, Resolver, accesses_in_order
 from purebpf.spec.model import CoreAccess, FunctionSpec, ObjectSpec, SubprogramAddress, SubprogramCall
 
 
 def adapt(spec: ObjectSpec, programs: Iterable[str], target: KernelTypes) -> AdaptedCode:
     """Adapt every function that `programs` reach; the others stay as they are."""
     reached_by = {function.name: program for program in programs for function in reached(spec, program)}
-    accesses = sorted(_accesses(spec, reached_by), key=lambda found: found[1].number)
+    accesses = accesses_in_order(
+        function for name, function in spec.functions.items() if name in reached_by or name not in spec.programs
+    )
     if not accesses or spec.btf is None:
         return AdaptedCode(spec.functions)
     resolver = Resolver(spec.btf, target, spec.byteorder)
@@ -71,14 +73,6 @@ def reached(spec: ObjectSpec, program: str) -> Iterable[FunctionSpec]:
                 queue.append(reference.function)
 
 
-def _accesses(spec: ObjectSpec, reached_by: Mapping[str, str]) -> Iterator[tuple[FunctionSpec, CoreAccess]]:
-    for name, function in spec.functions.items():
-        if name in reached_by or name not in spec.programs:
-            for reference in function.references:
-                if type(reference) is CoreAccess:
-                    yield function, reference
-
-
 def _rule_out(resolver: Resolver, access: CoreAccess) -> None:
     # What is wrong with a function that is never run may stay wrong.
     with suppress(BpfError):
@@ -116,10 +110,5 @@ def _source_line(spec: ObjectSpec, function: FunctionSpec, access: CoreAccess) -
     btf: Btf | None = spec.btf
     if btf is None or not function.line_info:
         return ""
-    at = (function.section_insn + access.insn) * 8
-    found = ""
-    for info in line_infos(InfoSection(spec.line_info_record_size, function.line_info), btf):
-        if info.insn_offset > at:
-            break
-        found = f"{info.file.rpartition('/')[2]}:{info.line}  {info.text.strip()}"
-    return found
+    lines = InfoSection(spec.line_info_record_size, function.line_info)
+    return line_at(lines, btf, (function.section_insn + access.insn) * 8)

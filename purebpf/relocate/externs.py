@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_infos, resolve
+from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_at, resolve
 from purebpf.errors import BpfError, UnresolvedExtern
 from purebpf.frozen import frozen
 from purebpf.near import did_you_mean
@@ -336,10 +336,6 @@ def _declaration(spec: ObjectSpec, extern: ExternSpec) -> str:
 
 def _source_line(spec: ObjectSpec, use: _Use) -> str:
     """'file.c:12  text' of the C line of a use, '' where the file does not tell."""
-    found = ""
-    if spec.btf is not None and use.program.line_info:
-        for info in line_infos(InfoSection(spec.line_info_record_size, use.program.line_info), spec.btf):
-            if info.insn_offset > use.reference.insn:
-                break
-            found = f"{info.file.rpartition('/')[2]}:{info.line}  {info.text.strip()}"
-    return found
+    if spec.btf is None or not use.program.line_info:
+        return ""
+    return line_at(InfoSection(spec.line_info_record_size, use.program.line_info), spec.btf, use.reference.insn)

@@ -6,6 +6,7 @@ type too: of two kernel types of one name, the one that has the fields is meant.
 matter; it is that of the functions in the file, and of the code, as in libbpf.
 """
 
+from collections.abc import Iterable
 from dataclasses import field
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,7 @@ from purebpf.relocate.candidates import (
 )
 from purebpf.relocate.compat import Comparison
 from purebpf.relocate.values import FOUND_OR_ZERO, Value, may_resize, value_of, words
+from purebpf.spec.model import CoreAccess, FunctionSpec
 from purebpf.units import ByteOrder, TypeId
 
 _TYPE_ID_LOCAL: Final = CoreKind.TYPE_ID_LOCAL
@@ -82,6 +84,18 @@ class _Answer(NamedTuple):
 class _Match(NamedTuple):
     candidate: Candidate
     answer: _Answer
+
+
+def accesses_in_order(functions: Iterable[FunctionSpec]) -> list[tuple[FunctionSpec, CoreAccess]]:
+    """The accesses of `functions` in the order of their records in the file."""
+    found = [
+        (function, reference)
+        for function in functions
+        for reference in function.references
+        if type(reference) is CoreAccess
+    ]
+    found.sort(key=lambda pair: pair[1].number)
+    return found
 
 
 class Resolver:

@@ -15,12 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from struct import unpack_from
+
+from tools.corpus.embedded import images
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCES = REPOSITORY / "bpf"
-EM_BPF = 247
-ET_REL = 1
 COMPILERS = (("clang-19", ("v1", "v2", "v3", "v4")), ("clang-14", ("v1", "v2", "v3")))
 PACKAGES = ("libbpf-tools", "xdp-tools", "libxdp1")
 
@@ -106,7 +105,7 @@ def _embedded(program: Path) -> tuple[Path, ...]:
     """The BPF objects inside an executable: bpftool's skeletons hold them as they are."""
     data = program.read_bytes()
     found = []
-    for number, image in enumerate(_images(data)):
+    for number, image in enumerate(images(data)):
         target = cache_folder() / f"{program.name}.{number}.{hashlib.sha256(image).hexdigest()[:12]}.bpf.o"
         if not target.exists():
             partial = target.with_suffix(f".{os.getpid()}")
@@ -114,14 +113,3 @@ def _embedded(program: Path) -> tuple[Path, ...]:
             partial.replace(target)
         found.append(target)
     return tuple(found)
-
-
-def _images(data: bytes) -> Iterator[bytes]:
-    at = data.find(b"\x7fELF", 1)
-    while at >= 0:
-        kind, machine = unpack_from("<HH", data, at + 16) if at + 64 <= len(data) else (0, 0)
-        if kind == ET_REL and machine == EM_BPF:
-            (headers,) = unpack_from("<Q", data, at + 40)
-            entry_size, count = unpack_from("<HH", data, at + 58)
-            yield data[at : at + headers + entry_size * count]
-        at = data.find(b"\x7fELF", at + 4)
