@@ -6,7 +6,6 @@ stands behind the known fields is kept; shorter ones are refused. The byte order
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import field
 from enum import IntEnum
 from struct import Struct as Format
 from types import MappingProxyType
@@ -14,7 +13,7 @@ from typing import NoReturn
 
 from purebpf.btf.reader import MAGIC, VERSION, Btf
 from purebpf.errors import BtfError
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen
 from purebpf.units import ByteOffset, ByteOrder, TypeId
 
 HEADER_SIZE = 24

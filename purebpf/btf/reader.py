@@ -11,7 +11,6 @@ step, strings that do not end. As in libbpf, and other than in the kernel, gaps 
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from struct import Struct as Format
 from typing import Any, NoReturn
 
@@ -28,6 +27,7 @@ from purebpf.btf.kinds import (
 )
 from purebpf.btf.types import BtfType, Kind, Void
 from purebpf.errors import BtfError
+from purebpf.frozen import mutable
 from purebpf.units import ByteOrder, TypeId
 
 MAGIC = 0xEB9F
@@ -46,7 +46,7 @@ _KINDS: dict[int, Kind] = {kind.value: kind for kind in Kind}
 _LONGS = ("long unsigned int", "unsigned long", "long int", "long", "unsigned long int", "unsigned int long")
 
 
-@dataclass(slots=True)
+@mutable
 class Header:
     """Where the parts lie, as byte offsets from the beginning of the data."""
 

@@ -6,10 +6,9 @@ was read: following one never fails.
 """
 
 from collections.abc import Mapping
-from dataclasses import field
 from enum import IntEnum
 
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen
 from purebpf.units import ByteOrder
 
 

@@ -7,7 +7,6 @@ relocation sections (one for each section that has any), .symtab and .strtab, wh
 sections too, as LLVM does it. A wrong argument is a ValueError at once, not a broken file later.
 """
 
-from dataclasses import dataclass, field
 from struct import pack
 
 from purebpf.elf.model import (
@@ -21,6 +20,7 @@ from purebpf.elf.model import (
     SymbolVisibility,
 )
 from purebpf.elf.tables import SHN_LORESERVE, SHN_XINDEX
+from purebpf.frozen import field, frozen, mutable
 from purebpf.units import ByteOrder
 
 _HEADER_SIZE = 64
@@ -38,7 +38,7 @@ MAX_ALIGNMENT = 1 << 20
 """Padding is written out, so an alignment costs as many bytes."""
 
 
-@dataclass(slots=True)
+@mutable
 class _Entry:
     """A section header in the making."""
 
@@ -55,7 +55,7 @@ class _Entry:
     offset: int = 0
 
 
-@dataclass(slots=True, frozen=True)
+@frozen
 class _NewSymbol:
     name: str
     section: int
@@ -66,7 +66,7 @@ class _NewSymbol:
     visibility: int
 
 
-@dataclass(slots=True, frozen=True)
+@frozen
 class _NewRelocation:
     offset: int
     symbol: int
@@ -74,7 +74,7 @@ class _NewRelocation:
     addend: int | None
 
 
-@dataclass(slots=True)
+@mutable
 class _Names:
     """The one string table; equal names stand in it once."""
 

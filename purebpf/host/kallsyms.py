@@ -10,10 +10,9 @@ A reader without CAP_SYSLOG sees every address as 0 (kernel.kptr_restrict); the 
 import errno
 import re
 from collections.abc import Iterator
-from dataclasses import field
 
 from purebpf.errors import KernelError, NotPermitted
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen
 from purebpf.near import did_you_mean
 
 _TEXT_KINDS = frozenset("tTwW")

@@ -17,9 +17,9 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from purebpf.errors import AttachTargetError, ElfError
+from purebpf.frozen import frozen
 from purebpf.near import did_you_mean
 
 _SYMTAB, _DYNSYM, _GNU_HASH, _VERDEF, _VERSYM = 2, 11, 0x6FFFFFF6, 0x6FFFFFFD, 0x6FFFFFFF
@@ -33,7 +33,7 @@ _MOST_VERSIONS = 1 << 15
 _MOST_NAMES = 400_000
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FunctionSymbol:
     """One function of a file. `version` is '' for one without; `hidden` is true for 'f@VER', false for 'f@@VER'."""
 
@@ -45,7 +45,7 @@ class FunctionSymbol:
     hidden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Section:
     kind: int
     address: int
@@ -54,7 +54,7 @@ class _Section:
     link: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Symbol:
     index: int
     name: int

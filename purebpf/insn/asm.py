@@ -8,9 +8,9 @@ known there.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Final, Self, TypeVar
 
+from purebpf.frozen import frozen, replace
 from purebpf.insn import opcodes as op
 from purebpf.insn.disasm import ALU_SYMBOLS, ATOMIC_SYMBOLS, JUMP_SYMBOLS, WIDTHS
 from purebpf.insn.insn import Insn, encode
@@ -18,7 +18,7 @@ from purebpf.insn.opcodes import AtomicOp, Class, Mode, Source
 from purebpf.units import ByteOrder
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Register:
     """A register, or with `half` its lower 32 bits."""
 

@@ -8,16 +8,16 @@ numbers but also the two register nibbles are the other way round (the fields ar
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from purebpf.errors import SpecError
+from purebpf.frozen import frozen
 from purebpf.insn.opcodes import KNOWN_OPCODES, LDIMM64, SLOT
 from purebpf.units import ByteOrder, InsnIndex
 
 SLOT_FORMAT: dict[ByteOrder, struct.Struct] = {"little": struct.Struct("<BBhi"), "big": struct.Struct(">BBhi")}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Insn:
     """One instruction. `imm` is a signed 32-bit number, for ldimm64 an unsigned 64-bit one."""
 

@@ -6,15 +6,15 @@ kernel; an instruction nobody has a name for keeps its number.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
+from purebpf.frozen import field, frozen
 from purebpf.insn import opcodes as op
 from purebpf.insn.disasm import hexed, iter_lines
 from purebpf.insn.patch import imm_at, source_at
 from purebpf.units import ByteOrder
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Names:
     """What is known of some code. All but `helpers` (by helper number) are keyed by instruction index.
 

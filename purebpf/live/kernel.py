@@ -7,12 +7,11 @@ protocol: one that records, one that is faked, one that fails at step N.
 
 import errno
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
 
 from purebpf.errors import KernelError, VerifierError
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen, mutable
 from purebpf.host.permissions import kernel_error
 from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
 from purebpf.syscall import calls, objects
@@ -67,7 +66,7 @@ class MapFacts:
     map_extra: int
 
 
-@dataclass(slots=True)
+@mutable
 class LoadLog:
     """The verifier's log of a program: how much is asked for, and what came if it was loaded.
 

@@ -11,12 +11,12 @@ import errno
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
 from purebpf.btf import Btf, InfoSection, line_infos
 from purebpf.errors import KernelError, NotPermitted
+from purebpf.frozen import field, mutable, replace
 from purebpf.live.kernel import Handle, Kernel, LoadLog, MapFacts, Memory
 from purebpf.plan.attach_target import NOWHERE, AttachPoint
 from purebpf.plan.steps import (
@@ -40,7 +40,7 @@ from purebpf.uapi import MapType
 _READ_ONLY_BY_KIND: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 
 
-@dataclass(slots=True)
+@mutable
 class Loaded:
     """What a plan made: one handle each, closed by the caller; `logs` has the logs that were asked for, by program.
 

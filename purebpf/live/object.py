@@ -6,12 +6,12 @@ programs and maps. Maps and variables are opened the first time they are asked f
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from logging import DEBUG
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from purebpf.errors import AttachTargetError, BpfError
+from purebpf.frozen import replace
 from purebpf.live.links import Links
 from purebpf.live.loader import Loaded
 from purebpf.live.program import Program

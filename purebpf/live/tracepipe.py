@@ -9,15 +9,15 @@ import select
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 
+from purebpf.frozen import frozen
 from purebpf.host.mounts import require_tracefs
 from purebpf.host.permissions import kernel_error
 
 _CHUNK = 65_536
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TraceLine:
     """One line of the trace pipe; `text` is what the program printed, `line` the whole of it."""
 

@@ -10,9 +10,9 @@ suggestion are taken over.
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from purebpf.frozen import frozen
 from purebpf.live.verifier_hints import hints_for
 
 # libbpf's numbers, so that a log reads the same whoever loaded the object: helper ids that no kernel has.
@@ -43,7 +43,7 @@ _WHOLE_PROGRAM = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Poison:
     """An instruction that the loader itself made invalid, because it was thought never to be reached.
 
@@ -55,7 +55,7 @@ class Poison:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """What the verifier has against a program.
 
@@ -90,7 +90,7 @@ def explain(log: str, line_of: Callable[[int], str | None] = lambda insn: None) 
     return Verdict("\n".join(said), insn, source, hints, poison)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Report:
     """The sections of Linux 7.3's report; empty for the older format."""
 

@@ -6,10 +6,10 @@ stand in the last pages of the arena (libbpf 1.7), so that its address 0 is nobo
 that refuse offsets beyond 512 MiB in an instruction.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from purebpf.errors import NotSupported, PlanError
+from purebpf.frozen import replace
 from purebpf.plan.steps import MapMemory
 from purebpf.plan.target import Feature, Target
 from purebpf.relocate.model import LinkedProgram, MapSlot

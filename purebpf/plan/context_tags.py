@@ -13,7 +13,6 @@ names the copy. Rules, libbpf's to the byte:
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from struct import Struct as Format
 from typing import Final
 
@@ -31,7 +30,7 @@ from purebpf.btf import (
     resolve,
 )
 from purebpf.btf.writer import with_added
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen, mutable, replace
 from purebpf.plan.target import Feature, Target
 from purebpf.relocate.model import LinkedProgram
 from purebpf.spec.model import ObjectSpec
@@ -115,7 +114,7 @@ def _tagged_arguments(btf: Btf) -> Iterator[_Tagged]:
             yield _Tagged(tag.type, function, proto, tag.component)
 
 
-@dataclass(slots=True)
+@mutable
 class _Copies:
     """The copies that one program needs; `added` are the new types of the whole object."""
 

@@ -7,8 +7,8 @@ asks for three: it is searched as bytes, 30 us a name.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 
+from purebpf.frozen import field, frozen
 from purebpf.near import did_you_mean
 from purebpf.relocate.kernel_facts import Kconfig
 
@@ -17,7 +17,7 @@ _NAME = re.compile(r"CONFIG_\w+")
 _VALUE = re.compile(r'[^\s"].*|".*"', re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConfigText:
     """A kernel's .config, and where it was read."""
 
@@ -40,7 +40,7 @@ class ConfigText:
         return did_you_mean(name, (found.decode() for found in _NAMES.findall(self.text)))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OverlaidConfig:
     """What the user says, and behind it the kernel's configuration, which is read only if it is needed."""
 

@@ -7,10 +7,10 @@ complaint is turned back into the map (`purebpf.live.verifier`).
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from struct import pack
 from typing import Final
 
+from purebpf.frozen import replace
 from purebpf.relocate.model import Failure, LinkedProgram
 from purebpf.units import ByteOrder
 

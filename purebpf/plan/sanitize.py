@@ -18,11 +18,11 @@ of 64-bit enumerators is appended. Without anything to change the bytes are the 
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, Self
 
 from purebpf.btf import Btf, Kind
 from purebpf.btf.kinds import VLEN_MASK
+from purebpf.frozen import mutable
 from purebpf.plan.target import Feature, Target
 
 # On Python 3.11 a member looked up on its enum class costs 0.5 us.
@@ -53,7 +53,7 @@ def sanitize(btf: Btf, target: Target) -> bytes | None:
     return bytes(image.data)
 
 
-@dataclass(slots=True)
+@mutable
 class _Image:
     """The bytes of a BTF while its records are changed; `placeholder` is the type of what stands for enumerators."""
 

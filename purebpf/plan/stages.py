@@ -15,14 +15,13 @@ inspection. Both run the same functions on the same values.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from purebpf.btf import Btf, BtfExt
 from purebpf.elf import ElfFile, contents, read_elf
 from purebpf.errors import BpfError
-from purebpf.frozen import frozen
+from purebpf.frozen import frozen, replace
 from purebpf.plan.build import DEFAULT_PIN_ROOT, build_plan
 from purebpf.plan.context_tags import with_named_contexts
 from purebpf.plan.sanitize import sanitize

@@ -7,10 +7,9 @@ program is loaded.
 """
 
 from collections.abc import Iterator
-from dataclasses import field
 from typing import Any, Final
 
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen
 from purebpf.plan.attach_target import NOWHERE, AttachPoint, TargetProgram
 from purebpf.relocate.model import BtfSlot, MapSlot, PlacedFunction, PoisonedAccess, PoisonedCall
 from purebpf.spec.model import ObjectSpec

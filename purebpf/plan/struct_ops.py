@@ -15,13 +15,12 @@ the programs and keeps the value for whoever attaches the map.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
 
 from purebpf.btf import Btf, BtfError, FunctionProto, Kind, Member, Pointer, Struct, resolve, size_of, type_name
 from purebpf.btf.layout import bit_place
 from purebpf.errors import NotSupported, PlanError
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen, mutable, replace
 from purebpf.plan.attach_target import AttachPoint
 from purebpf.plan.steps import CreateMap
 from purebpf.plan.target import Target
@@ -73,7 +72,7 @@ class Operation:
     member: int
 
 
-@dataclass(slots=True)
+@mutable
 class StructOps:
     """The struct_ops maps that are made, by name, and the programs in them."""
 

@@ -15,13 +15,12 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field, replace
 from enum import Enum
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from purebpf.errors import BtfError, KernelError, NotSupported, UnknownFact
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen, replace
 from purebpf.near import did_you_mean
 
 if TYPE_CHECKING:

@@ -1,11 +1,10 @@
 """What a check came to, as values that print, compare and become JSON."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
 from enum import Enum
 from typing import Any
 
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen
 
 
 class Verdict(Enum):

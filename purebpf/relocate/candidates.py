@@ -9,12 +9,11 @@ so that the second object that asks for `task_struct.pid` pays for a look into a
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 from purebpf.btf import Btf
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen, mutable
 from purebpf.relocate.access import Place, enumerators_of, places_of
 from purebpf.relocate.compat import essential_name, kinds_compatible
 from purebpf.units import TypeId
@@ -57,7 +56,7 @@ class Candidate:
     type: TypeId
 
 
-@dataclass(slots=True)
+@mutable
 class _Known:
     """What was found out about one BTF."""
 

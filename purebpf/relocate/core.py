@@ -11,10 +11,10 @@ the last word. Everything else that goes wrong is an error of the program that r
 
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import replace
 
 from purebpf.btf import Btf, InfoSection, line_at
 from purebpf.errors import BpfError, BtfError, RelocationError
+from purebpf.frozen import replace
 from purebpf.relocate.candidates import KernelTypes
 from purebpf.relocate.model import AdaptedCode, Fixup
 from purebpf.relocate.patch import Change, apply, immediate, poison

@@ -10,12 +10,11 @@ can be reached and nowhere else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from purebpf.errors import UnresolvedExtern
-from purebpf.frozen import frozen
+from purebpf.frozen import frozen, replace
 from purebpf.insn.opcodes import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_KFUNC_CALL, BPF_PSEUDO_MAP_VALUE, CALL, SLOT
 from purebpf.insn.patch import patch_imm, patch_ldimm64, patch_offset, patch_source
 from purebpf.relocate.model import BtfSlot, Failure, LinkedProgram, MapSlot, PoisonedCall

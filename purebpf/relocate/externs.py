@@ -13,12 +13,11 @@ libbpf's. `extern_code` puts what was found into the programs.
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
 
 from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_at, resolve
 from purebpf.errors import BpfError, UnresolvedExtern
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen, mutable
 from purebpf.near import did_you_mean
 from purebpf.relocate.compat import essential_name, types_compatible
 from purebpf.relocate.extern_code import KCONFIG_MAP, Address, Found, KernelType, fill, word_for
@@ -80,7 +79,7 @@ class _Missing(Exception):
         self.remedy = remedy
 
 
-@dataclass(slots=True)
+@mutable
 class _Resolver:
     """Finds the externs of one object on one kernel."""
 

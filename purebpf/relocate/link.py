@@ -14,12 +14,12 @@ is handed on: the kernel refuses a list with gaps.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from struct import Struct
 from types import MappingProxyType
 from typing import Final
 
 from purebpf.errors import RelocationError
+from purebpf.frozen import field, mutable
 from purebpf.relocate.model import Fixup, LinkedProgram, MapSlot, PlacedFunction, PlacedTable, PoisonedAccess
 from purebpf.spec.model import (
     ExternCall,
@@ -82,7 +82,7 @@ def _exception_callback(spec: ObjectSpec, program: str) -> str | None:
     return name
 
 
-@dataclass(slots=True)
+@mutable
 class _Linker:
     """Lays out one program and its subprograms."""
 

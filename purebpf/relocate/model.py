@@ -6,10 +6,9 @@ and two plans for the same target are equal byte for byte.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from typing import NamedTuple
 
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen
 from purebpf.relocate.resolve import Decision
 from purebpf.spec.model import ExternCall, ExternValue, FunctionSpec
 from purebpf.units import InsnIndex

@@ -7,12 +7,11 @@ matter; it is that of the functions in the file, and of the code, as in libbpf.
 """
 
 from collections.abc import Iterable
-from dataclasses import field
 from typing import Any, Final, NamedTuple
 
 from purebpf.btf import Btf, CoreKind, CoreRelocation, type_name
 from purebpf.errors import NotSupported, RelocationError
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen
 from purebpf.relocate.access import ENUM_KINDS, FIELD_KINDS, Access, locate, parse_access
 from purebpf.relocate.candidates import (
     Candidate,

@@ -10,11 +10,11 @@ Rules, as libbpf has them:
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 from purebpf.elf import ElfFile, Section, SectionType
 from purebpf.errors import SpecError
+from purebpf.frozen import replace
 from purebpf.spec.model import MapSpec
 from purebpf.uapi import MapType
 

@@ -8,7 +8,6 @@ hidden in the ELF file is static in the types.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
 from operator import attrgetter
 from typing import Final
 
@@ -16,7 +15,7 @@ from purebpf.btf import Btf, DataSection, Function, Kind, Linkage, SectionVariab
 from purebpf.btf.edits import Editable
 from purebpf.elf import ElfFile, Section, SectionType, Symbol, SymbolBinding, SymbolType, SymbolVisibility
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen
+from purebpf.frozen import frozen, replace
 from purebpf.spec.model import MapOrigin, MapSpec, VariableSpec
 from purebpf.uapi import MapType
 from purebpf.units import VOID, TypeId

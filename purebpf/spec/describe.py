@@ -4,12 +4,12 @@ Rules: what the file says wrongly is a SpecError here; what only a kernel could 
 name, a relocation that cannot be placed) is carried along, so that any object can be looked at.
 """
 
-from dataclasses import replace
 from typing import Final
 
 from purebpf.btf import Btf, BtfExt
 from purebpf.elf import ElfFile, Section
 from purebpf.errors import SpecError
+from purebpf.frozen import replace
 from purebpf.spec.arena import arena_data
 from purebpf.spec.data import SectionTypes, data_maps, describe_variables, mark_hidden_functions, place_variables
 from purebpf.spec.externs import describe_externs

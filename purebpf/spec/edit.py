@@ -5,10 +5,10 @@ exist are errors of the caller (ValueError, TypeError), with the nearest names t
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from purebpf.btf import codec_for
+from purebpf.frozen import replace
 from purebpf.spec.maps import map_type
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, Pinning, ProgramSpec, VariableSpec
 from purebpf.spec.sections import match_section

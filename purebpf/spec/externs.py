@@ -13,7 +13,6 @@ section lists it, a variable `dummy_ksym`, of which a parameter without a name b
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
 from typing import Final, NoReturn
 
 from purebpf.btf import (
@@ -38,7 +37,7 @@ from purebpf.btf import (
 from purebpf.btf.edits import Editable
 from purebpf.elf import SHN_UNDEF, ElfFile, SymbolBinding, SymbolType
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen, replace
 from purebpf.spec.data import F_MMAPABLE, F_RDONLY_PROG
 from purebpf.spec.model import (
     DUMMY,

@@ -15,7 +15,6 @@ this loader knows must be zero.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final, NoReturn
 
@@ -35,7 +34,7 @@ from purebpf.btf import (
 )
 from purebpf.elf import ElfFile, Section, SymbolType
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen, mutable, replace
 from purebpf.spec.model import MapOrigin, MapSpec, Pinning
 from purebpf.uapi import MapType
 from purebpf.units import VOID, TypeId
@@ -149,7 +148,7 @@ def _btf_maps(elf: ElfFile, section: Section, btf: Btf) -> Iterator[DeclaredMap]
         yield DeclaredMap(declaration.finish(), section.index, entry.offset, entry.size, slots_at)
 
 
-@dataclass(slots=True)
+@mutable
 class _Declaration:
     """One map declaration while it is read, member by member."""
 

@@ -6,12 +6,11 @@ Offsets inside a function's `code` are instruction indices relative to that func
 """
 
 from collections.abc import Mapping
-from dataclasses import field
 from enum import IntEnum
 from typing import Any, Final
 
 from purebpf.btf import Btf, CoreRelocation
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen
 from purebpf.spec.sections import SectionDefinition
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, ByteOrder, HasFd, InsnIndex, TypeId

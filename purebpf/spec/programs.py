@@ -13,7 +13,6 @@ Rules, as libbpf has them:
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from struct import Struct
 from typing import Final
 
@@ -29,7 +28,7 @@ from purebpf.elf import (
     SymbolVisibility,
 )
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen
+from purebpf.frozen import frozen, replace
 from purebpf.spec.jumptables import JumpTables
 from purebpf.spec.model import (
     CoreAccess,

@@ -16,7 +16,6 @@ some kernels have.
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
@@ -37,7 +36,7 @@ from purebpf.btf import (
 from purebpf.btf.layout import bit_place
 from purebpf.elf import ElfFile, Section, SectionType
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen
+from purebpf.frozen import frozen, replace
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, ProgramSpec
 from purebpf.uapi import MapType, ProgramType
 from purebpf.units import TypeId

@@ -5,10 +5,10 @@ loaded (`relocate.link`). Other tags of functions and arguments are the kernel's
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final
 
 from purebpf.btf import Btf, DeclTag, Function, Kind
+from purebpf.frozen import replace
 from purebpf.spec.model import ProgramSpec
 
 _EXCEPTION_CALLBACK: Final = "exception_callback:"

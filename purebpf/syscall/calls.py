@@ -7,11 +7,11 @@ as often as libbpf asks (five times). Names longer than the kernel's 15 bytes ar
 """
 
 import errno
-from dataclasses import dataclass
 from struct import unpack_from
 from typing import TYPE_CHECKING
 
 from purebpf._fastpath import Entries, bpf
+from purebpf.frozen import mutable
 from purebpf.syscall import attrs
 from purebpf.uapi import Command
 
@@ -125,7 +125,7 @@ def _found(value: bytes | int | None) -> bytes:
 # ---------------------------------------------------------------- programs and types
 
 
-@dataclass(slots=True)
+@mutable
 class Log:
     """Where the kernel writes its verdict, on failure too; `true_size` is what it wanted to write (0 before 6.4)."""
 

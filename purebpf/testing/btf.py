@@ -5,7 +5,6 @@ a struct may contain itself, an array be larger than the address space, a chain 
 a reader has to stand.
 """
 
-from dataclasses import dataclass
 from typing import TypeVar
 
 from hypothesis import strategies as st
@@ -38,6 +37,7 @@ from purebpf.btf import (
     Variable,
     Volatile,
 )
+from purebpf.frozen import frozen
 from purebpf.units import BitOffset, ByteOrder, TypeId
 
 _NAMES = st.sampled_from(("", "int", "task_struct", "pid", "x")) | st.text(
@@ -52,7 +52,7 @@ _FEW = 3
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BtfContents:
     """What a .BTF section is written from: `types[n]` has id n + 1."""
 

@@ -1,7 +1,5 @@
 """ELF files of any shape that `ElfWriter` can write."""
 
-from dataclasses import dataclass
-
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
@@ -17,6 +15,7 @@ from purebpf.elf import (
     SymbolBinding,
     SymbolType,
 )
+from purebpf.frozen import frozen
 from purebpf.units import ByteOrder
 
 _NAMES = st.sampled_from((".text", "xdp", ".data", ".bss", ".maps", "license", ".BTF")) | st.text(
@@ -27,7 +26,7 @@ _UNSIGNED64 = st.integers(0, 2**64 - 1)
 _OTHER_TYPES = (SectionType.STRTAB, 7, 14, 0x6FFF4C03)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ElfContents:
     """What a file is written from.
 

@@ -1,13 +1,15 @@
 """frozen: to its users a frozen dataclass with slots, whatever way it is filled."""
 
 import copy
+import dataclasses
 import inspect
 import pickle
-from dataclasses import FrozenInstanceError, dataclass, field, fields, replace
+from dataclasses import FrozenInstanceError, dataclass, fields, is_dataclass
+from typing import Any
 
 import pytest
 
-from purebpf.frozen import frozen
+from purebpf.frozen import field, frozen, mutable, replace
 
 
 @frozen
@@ -26,8 +28,15 @@ class Point:
 class Plain:
     x: int
     y: int = 2
-    tags: tuple[str, ...] = field(default=(), repr=False)
-    notes: list[str] = field(default_factory=list)
+    tags: tuple[str, ...] = dataclasses.field(default=(), repr=False)
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+
+@mutable
+class Counter:
+    name: str
+    count: int = 0
+    seen: list[int] = field(default_factory=list)
 
 
 def test_fields_and_defaults_are_those_of_a_dataclass() -> None:
@@ -75,6 +84,55 @@ def test_it_can_be_replaced_copied_and_pickled() -> None:
     assert replace(point, x=5) == Point(5, tags=("a",))
     assert copy.deepcopy(point) == point
     assert pickle.loads(pickle.dumps(point)) == point
+
+
+def test_dataclasses_knows_it_as_its_own() -> None:
+    assert is_dataclass(Point)
+    assert [(item.name, item.default, item.type) for item in fields(Point)][:2] == [
+        ("x", dataclasses.MISSING, int),
+        ("y", 2, int),
+    ]
+    assert [item.name for item in fields(Point) if not item.init or not item.repr or not item.compare] == [
+        "tags",
+        "total",
+    ]
+    assert dataclasses.replace(Point(1), x=5) == Point(5)
+    classes: list[Any] = [Point, Plain, Counter]
+    told = [cls.__dataclass_params__ for cls in classes]
+    assert [params.frozen for params in told] == [True, True, False]
+    assert dataclasses.asdict(Counter("a", 1)) == {"name": "a", "count": 1, "seen": []}
+
+
+def test_a_mutable_one_is_set_compared_and_not_hashed() -> None:
+    counter = Counter("a")
+    counter.count += 1
+    counter.seen.append(3)
+    assert counter == Counter("a", 1, [3])
+    assert Counter("b").seen == []
+    assert repr(counter) == "Counter(name='a', count=1, seen=[3])"
+    assert replace(counter, name="b") == Counter("b", 1, [3])
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(counter)
+    with pytest.raises(AttributeError):
+        counter.other = 1  # type: ignore[attr-defined]
+
+
+def test_a_dataclass_is_replaced_as_well() -> None:
+    assert replace(Plain(1), x=5) == Plain(5)
+
+
+def test_a_field_of_dataclasses_and_a_shared_list_are_refused() -> None:
+    with pytest.raises(TypeError, match="field x: what it has is said by"):
+
+        @frozen
+        class Foreign:
+            x: int = dataclasses.field(default=3)
+
+    with pytest.raises(ValueError, match="field x: all values would share the list"):
+
+        @frozen
+        class Shared:
+            x: list[int] = []  # noqa: RUF012
 
 
 def test_it_is_matched_by_position_and_by_name() -> None:

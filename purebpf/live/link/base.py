@@ -8,12 +8,12 @@ import errno
 import os
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from struct import pack_into, unpack_from
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from purebpf.errors import KernelError, NotSupported
+from purebpf.frozen import field, frozen
 from purebpf.host.permissions import kernel_error
 from purebpf.syscall import calls, infos, objects
 from purebpf.uapi import LinkType, ProgramType
@@ -37,7 +37,7 @@ class AttachableProgram(Protocol):
         """The program's name, for messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LinkInfo:
     """What the kernel says of a link. `type` is None and `id` 0 where an older way than a link holds the program.
 

@@ -1,9 +1,9 @@
 """Sampling: a program run each time a perf event counts so far (the clock of a CPU, a hardware counter)."""
 
 import os
-from dataclasses import dataclass
 
 from purebpf import uapi
+from purebpf.frozen import frozen
 from purebpf.live.link.base import AttachableProgram, Link, refused
 from purebpf.live.link.events import attach_event
 from purebpf.syscall import perf
@@ -12,7 +12,7 @@ from purebpf.uapi import ProgramType
 _HOOK = "perf event"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PerfEvent:
     """An event to be opened: by default the CPU's clock, on one CPU (`cpu`) or in one process (`pid`), not in all.
 

@@ -5,9 +5,9 @@ names no place is an `AttachTargetError` that shows the form it should have.
 """
 
 import re
-from dataclasses import dataclass
 
 from purebpf.errors import AttachTargetError
+from purebpf.frozen import frozen
 
 _SYMBOL_AND_OFFSET = re.compile(r"([A-Za-z0-9_.$]+)(?:\+(0[xX][0-9a-fA-F]{1,16}|\d{1,19}))?")
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{1,16}|\d{1,19}")
@@ -15,7 +15,7 @@ _WORD = re.compile(r"[A-Za-z0-9_]+")
 _LARGEST_OFFSET = (1 << 63) - 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KernelFunction:
     """An instruction of the kernel: `offset` bytes into function `symbol`."""
 
@@ -26,7 +26,7 @@ class KernelFunction:
         return f"{self.symbol}+{self.offset:#x}" if self.offset else self.symbol
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UserFunction:
     """An instruction of a program or library: `offset` bytes into `symbol`, or into the file where that is ''.
 
@@ -43,7 +43,7 @@ class UserFunction:
         return f"{self.path}:{self.symbol}+{self.offset:#x}" if self.offset else f"{self.path}:{self.symbol}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TraceEvent:
     """A tracepoint of the kernel as tracefs names it."""
 

@@ -10,10 +10,10 @@ process's id and a number, so they never meet, and a leftover can be told by its
 import errno
 import itertools
 import os
-from dataclasses import dataclass
 from typing import Literal
 
 from purebpf.errors import NotSupported
+from purebpf.frozen import frozen
 from purebpf.host.mounts import require_tracefs
 
 _GROUP = "purebpf"
@@ -22,7 +22,7 @@ _numbers = itertools.count()
 Kind = Literal["kprobe", "uprobe"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextProbe:
     """A probe in tracefs. `id` is its tracepoint's number; `remove()` takes it out, once the event is closed."""
 

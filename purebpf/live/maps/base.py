@@ -5,15 +5,15 @@ builtins (KeyError, TypeError, ValueError) and found before the kernel is asked;
 `KernelError` that names the map.
 """
 
-from dataclasses import dataclass
 from typing import Self
 
+from purebpf.frozen import frozen
 from purebpf.host.permissions import kernel_error
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import MapType
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MapShape:
     """The kernel's figures of a map. `value_size` is that of one value, on one CPU."""
 
