@@ -13,7 +13,7 @@ Names are loaded when first used, so that `import purebpf` costs next to nothing
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from purebpf.api import Attached, attached, load, open, plan  # noqa: A004 (used as purebpf.open)
+    from purebpf.api import attached, load, open, plan  # noqa: A004 (used as purebpf.open)
     from purebpf.errors import (
         AttachTargetError,
         BpfError,
@@ -53,7 +53,7 @@ __version__ = "0.1.0"
 _PLACES = {
     "AttachTargetError": "errors",
     "AttachType": "uapi",
-    "Attached": "api",
+    "Attached": "live.attached",
     "BpfError": "errors",
     "BpfObject": "live.object",
     "BtfError": "errors",

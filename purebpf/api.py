@@ -4,27 +4,29 @@ Rules: each verb is a line or two over the stages; what it logs is for people an
 `purebpf.<object>` at level debug.
 """
 
-import logging
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
 
 from purebpf.errors import NotPermitted
 from purebpf.live.kernel import RunningKernel
 from purebpf.live.loader import execute
 from purebpf.live.object import BpfObject
+from purebpf.logs import DEBUG, logger
 from purebpf.plan.stages import open_object, plan_object
 from purebpf.plan.steps import LoadPlan
 from purebpf.plan.target import Target
 from purebpf.spec.model import ObjectSpec
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
+    from typing import Any
 
+    from purebpf.live.attached import Attached
     from purebpf.live.kernel import Kernel
-    from purebpf.live.links import Links
     from purebpf.plan.stages import FileRead, Source
 
     Path = str | PathLike[str]
@@ -32,25 +34,7 @@ if TYPE_CHECKING:
     Kconfig = str | Mapping[str, object]
 
 
-class Attached(NamedTuple):
-    """What `attached` gives: the loaded object and its links."""
-
-    object: BpfObject
-    links: "Links"
-
-
-def logger_of(spec: ObjectSpec) -> logging.Logger:
-    """The logger of one object: 'purebpf.' and its name."""
-    return _logger(spec.name)
-
-
-# logging itself takes a lock for each question, and a load asks three times.
-@lru_cache(maxsize=64)
-def _logger(name: str) -> logging.Logger:
-    return logging.getLogger(f"purebpf.{name}" if name else "purebpf")
-
-
-def open(source: "Source", *, name: str | None = None) -> ObjectSpec:  # noqa: A001 (used as purebpf.open)
+def open(source: Source, *, name: str | None = None) -> ObjectSpec:  # noqa: A001 (used as purebpf.open)
     """Read an object file and say what is in it; no kernel is needed and nothing is loaded.
 
     `source` is a path, the bytes, or an open binary file. `name` is the object's name, of which data maps get
@@ -58,8 +42,8 @@ def open(source: "Source", *, name: str | None = None) -> ObjectSpec:  # noqa: A
     """
     seen: list[FileRead] = []
     spec = open_object(source, name=name, see=seen.append)
-    log = logger_of(spec)
-    if log.isEnabledFor(logging.DEBUG):
+    log = logger(spec.name)
+    if log.isEnabledFor(DEBUG):
         from purebpf.inspect import read_lines, spec_lines
 
         for line in (*read_lines(seen[0]), *spec_lines(spec)):
@@ -68,11 +52,11 @@ def open(source: "Source", *, name: str | None = None) -> ObjectSpec:  # noqa: A
 
 
 def plan(
-    spec: "ObjectSpec | Source",
+    spec: ObjectSpec | Source,
     target: Target | None = None,
     *,
-    btf: "BtfFiles | None" = None,
-    kconfig: "Kconfig | None" = None,
+    btf: BtfFiles | None = None,
+    kconfig: Kconfig | None = None,
 ) -> LoadPlan:
     """Everything that loading `spec` would ask of the kernel, in order; nothing is loaded.
 
@@ -89,8 +73,8 @@ def plan(
     if not isinstance(spec, ObjectSpec):
         spec = open(spec)
     target = _target(target, btf, kconfig)
-    log = logger_of(spec)
-    if not log.isEnabledFor(logging.DEBUG):
+    log = logger(spec.name)
+    if not log.isEnabledFor(DEBUG):
         return _planned(spec, target)
     from purebpf.inspect import plan_lines, stage_lines
     from purebpf.plan.stages import StageResult
@@ -117,7 +101,7 @@ def _planned(spec: ObjectSpec, target: Target, *, see: Callable[[str, object], N
         raise load_refused(spec.name, [program.type for program in spec.programs.values()], error) from error
 
 
-def _target(target: Target | None, btf: "BtfFiles | None", kconfig: "Kconfig | None") -> Target:
+def _target(target: Target | None, btf: BtfFiles | None, kconfig: Kconfig | None) -> Target:
     if target is None:
         from purebpf.host.target import running_target
 
@@ -134,11 +118,11 @@ def _target(target: Target | None, btf: "BtfFiles | None", kconfig: "Kconfig | N
 
 
 def load(
-    spec: "ObjectSpec | LoadPlan | Source",
+    spec: ObjectSpec | LoadPlan | Source,
     *,
-    btf: "BtfFiles | None" = None,
-    kconfig: "Kconfig | None" = None,
-    kernel: "Kernel | None" = None,
+    btf: BtfFiles | None = None,
+    kconfig: Kconfig | None = None,
+    kernel: Kernel | None = None,
     log_level: int = 0,
     log_size: int = 0,
 ) -> BpfObject:
@@ -159,19 +143,19 @@ def load(
     else:
         made = plan(spec, btf=btf, kconfig=kconfig)
     behind = kernel if kernel is not None else RunningKernel()
-    loaded = execute(made, behind, log=logger_of(made.spec), log_level=log_level, log_size=log_size)
+    loaded = execute(made, behind, log_level=log_level, log_size=log_size)
     return BpfObject(made, loaded)
 
 
 @contextmanager
 def attached(
-    source: "ObjectSpec | Source",
+    source: ObjectSpec | Source,
     *,
     programs: Iterable[str] | None = None,
     values: Mapping[str, Any] | None = None,
     before_attach: Callable[[BpfObject], object] | None = None,
-    btf: "BtfFiles | None" = None,
-    kconfig: "Kconfig | None" = None,
+    btf: BtfFiles | None = None,
+    kconfig: Kconfig | None = None,
     **options: Any,
 ) -> Iterator[Attached]:
     """Open, load and attach an object for as long as the `with` block lasts.
@@ -181,6 +165,8 @@ def attached(
     `btf` and `kconfig` are as for `plan`, `options` go to every attach call. Gives the object and its links; all is
     detached and closed at the end.
     """
+    from purebpf.live.attached import Attached
+
     spec = source if isinstance(source, ObjectSpec) else open(source)
     if programs is not None:
         spec = spec.with_programs(*programs)

@@ -5,7 +5,6 @@ contains the wanted one (`vfs_read` -> `ksys_vfs_read.isra.0`), or one of about 
 """
 
 from collections.abc import Iterable
-from heapq import nsmallest
 
 _MOST_COMPARED = 400
 _ALIKE = 0.6
@@ -18,7 +17,9 @@ def near_names(wanted: str, names: Iterable[str], limit: int = 5) -> list[str]:
     """
     if not wanted:
         return []
-    from difflib import SequenceMatcher  # 2 ms that only an error costs
+    # 2 ms that only an error costs
+    from difflib import SequenceMatcher
+    from heapq import nsmallest
 
     head, tail, length = wanted[:3], wanted[-3:], len(wanted)
     close = {

@@ -5,8 +5,9 @@
 writing) are imported when first named.
 """
 
+from __future__ import annotations
+
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 from purebpf.btf.edits import with_types
 from purebpf.btf.ext import BtfExt, CoreKind, CoreRelocation, InfoSection, LineInfo, line_at, line_infos
@@ -45,6 +46,7 @@ from purebpf.btf.types import (
 )
 from purebpf.errors import BtfError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from purebpf.btf.codec import codec_for
     from purebpf.btf.decl import declare, type_name

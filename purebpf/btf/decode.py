@@ -5,9 +5,10 @@ against the number of types, sizes against what the kind can have. That the reco
 checked when the file was scanned.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from struct import Struct as Format
-from typing import TYPE_CHECKING, NoReturn, cast
 
 from purebpf.btf.kinds import HEAD_SIZE, KIND_MASK, VLEN_MASK
 from purebpf.btf.types import (
@@ -40,7 +41,10 @@ from purebpf.btf.types import (
 from purebpf.errors import BtfError
 from purebpf.units import BitOffset, TypeId
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from purebpf.btf.reader import Btf
 
 INT_SIZES = frozenset({1, 2, 4, 8, 16})
@@ -63,7 +67,7 @@ _ENUMERATORS = {
 }
 
 
-def decode_type(btf: "Btf", at: int) -> BtfType:
+def decode_type(btf: Btf, at: int) -> BtfType:
     """The type whose record begins at byte `at` of `btf.raw`."""
     name_offset, info, size_or_type = _THREE_WORDS[btf.byteorder].unpack_from(btf.raw, at)
     name = btf.string(name_offset) if name_offset else ""
@@ -73,18 +77,18 @@ def decode_type(btf: "Btf", at: int) -> BtfType:
     return build(btf, at, name, info, size_or_type)
 
 
-def refuse(btf: "Btf", at: int, reason: str) -> NoReturn:
+def refuse(btf: Btf, at: int, reason: str) -> NoReturn:
     """Blame the record at byte `at`."""
     raise BtfError(reason, file=btf.name, section=".BTF", offset=at)
 
 
-def _checked(btf: "Btf", at: int, type_id: int) -> TypeId:
+def _checked(btf: Btf, at: int, type_id: int) -> TypeId:
     if type_id >= btf.end_id:
         refuse(btf, at, f"a type refers to type {type_id}, the last one is {btf.end_id - 1}")
     return TypeId(type_id)
 
 
-def _int(btf: "Btf", at: int, name: str, info: int, size: int) -> Int:
+def _int(btf: Btf, at: int, name: str, info: int, size: int) -> Int:
     (word,) = _ONE_WORD[btf.byteorder].unpack_from(btf.raw, at + HEAD_SIZE)
     encoding, bit_offset, bits = word >> 24 & 0xF, word >> 16 & 0xFF, word & 0xFF
     if size not in INT_SIZES:
@@ -95,16 +99,16 @@ def _int(btf: "Btf", at: int, name: str, info: int, size: int) -> Int:
     return Int(name, size, bits, bit_offset, bool(signed), bool(char), bool(boolean))
 
 
-def _pointer(btf: "Btf", at: int, name: str, info: int, target: int) -> Pointer:
+def _pointer(btf: Btf, at: int, name: str, info: int, target: int) -> Pointer:
     return Pointer(_checked(btf, at, target), name)
 
 
-def _array(btf: "Btf", at: int, name: str, info: int, unused: int) -> Array:
+def _array(btf: Btf, at: int, name: str, info: int, unused: int) -> Array:
     element, index, count = _THREE_WORDS[btf.byteorder].unpack_from(btf.raw, at + HEAD_SIZE)
     return Array(_checked(btf, at, element), _checked(btf, at, index), count, name)
 
 
-def _members(btf: "Btf", at: int, info: int) -> tuple[Member, ...]:
+def _members(btf: Btf, at: int, info: int) -> tuple[Member, ...]:
     begin = at + HEAD_SIZE
     records = _THREE_WORDS[btf.byteorder].iter_unpack(btf.raw[begin : begin + (info & VLEN_MASK) * 12])
     string, end_id = btf.string, btf.end_id
@@ -120,15 +124,15 @@ def _members(btf: "Btf", at: int, info: int) -> tuple[Member, ...]:
     return tuple(members)
 
 
-def _struct(btf: "Btf", at: int, name: str, info: int, size: int) -> Struct:
+def _struct(btf: Btf, at: int, name: str, info: int, size: int) -> Struct:
     return Struct(name, size, _members(btf, at, info), bool(info >> 31))
 
 
-def _union(btf: "Btf", at: int, name: str, info: int, size: int) -> Union:
+def _union(btf: Btf, at: int, name: str, info: int, size: int) -> Union:
     return Union(name, size, _members(btf, at, info), bool(info >> 31))
 
 
-def _enum(btf: "Btf", at: int, name: str, info: int, size: int) -> Enum:
+def _enum(btf: Btf, at: int, name: str, info: int, size: int) -> Enum:
     if size not in ENUM_SIZES:
         refuse(btf, at, f"enum '{name}' has a size of {size} bytes")
     signed, begin, string = bool(info >> 31), at + HEAD_SIZE, btf.string
@@ -137,7 +141,7 @@ def _enum(btf: "Btf", at: int, name: str, info: int, size: int) -> Enum:
     return Enum(name, size, values, signed)
 
 
-def _enum64(btf: "Btf", at: int, name: str, info: int, size: int) -> Enum:
+def _enum64(btf: Btf, at: int, name: str, info: int, size: int) -> Enum:
     if size not in ENUM_SIZES:
         refuse(btf, at, f"enum '{name}' has a size of {size} bytes")
     signed, begin, string = bool(info >> 31), at + HEAD_SIZE, btf.string
@@ -151,31 +155,31 @@ def _enum64(btf: "Btf", at: int, name: str, info: int, size: int) -> Enum:
     return Enum(name, size, tuple(values), signed, wide=True)
 
 
-def _forward(btf: "Btf", at: int, name: str, info: int, unused: int) -> Forward:
+def _forward(btf: Btf, at: int, name: str, info: int, unused: int) -> Forward:
     return Forward(name, bool(info >> 31))
 
 
-def _typedef(btf: "Btf", at: int, name: str, info: int, type_id: int) -> Typedef:
+def _typedef(btf: Btf, at: int, name: str, info: int, type_id: int) -> Typedef:
     return Typedef(name, _checked(btf, at, type_id))
 
 
-def _volatile(btf: "Btf", at: int, name: str, info: int, type_id: int) -> Volatile:
+def _volatile(btf: Btf, at: int, name: str, info: int, type_id: int) -> Volatile:
     return Volatile(_checked(btf, at, type_id), name)
 
 
-def _const(btf: "Btf", at: int, name: str, info: int, type_id: int) -> Const:
+def _const(btf: Btf, at: int, name: str, info: int, type_id: int) -> Const:
     return Const(_checked(btf, at, type_id), name)
 
 
-def _restrict(btf: "Btf", at: int, name: str, info: int, type_id: int) -> Restrict:
+def _restrict(btf: Btf, at: int, name: str, info: int, type_id: int) -> Restrict:
     return Restrict(_checked(btf, at, type_id), name)
 
 
-def _function(btf: "Btf", at: int, name: str, info: int, type_id: int) -> Function:
+def _function(btf: Btf, at: int, name: str, info: int, type_id: int) -> Function:
     return Function(name, _checked(btf, at, type_id), info & VLEN_MASK)
 
 
-def _function_proto(btf: "Btf", at: int, name: str, info: int, return_type: int) -> FunctionProto:
+def _function_proto(btf: Btf, at: int, name: str, info: int, return_type: int) -> FunctionProto:
     begin = at + HEAD_SIZE
     records = _TWO_WORDS[btf.byteorder].iter_unpack(btf.raw[begin : begin + (info & VLEN_MASK) * 8])
     parameters = [
@@ -185,56 +189,53 @@ def _function_proto(btf: "Btf", at: int, name: str, info: int, return_type: int)
     return FunctionProto(_checked(btf, at, return_type), tuple(parameters), name)
 
 
-def _variable(btf: "Btf", at: int, name: str, info: int, type_id: int) -> Variable:
+def _variable(btf: Btf, at: int, name: str, info: int, type_id: int) -> Variable:
     (linkage,) = _ONE_WORD[btf.byteorder].unpack_from(btf.raw, at + HEAD_SIZE)
     return Variable(name, _checked(btf, at, type_id), linkage)
 
 
-def _data_section(btf: "Btf", at: int, name: str, info: int, size: int) -> DataSection:
+def _data_section(btf: Btf, at: int, name: str, info: int, size: int) -> DataSection:
     begin = at + HEAD_SIZE
     records = _THREE_WORDS[btf.byteorder].iter_unpack(btf.raw[begin : begin + (info & VLEN_MASK) * 12])
     variables = [SectionVariable(_checked(btf, at, type_id), offset, extent) for type_id, offset, extent in records]
     return DataSection(name, size, tuple(variables))
 
 
-def _float(btf: "Btf", at: int, name: str, info: int, size: int) -> Float:
+def _float(btf: Btf, at: int, name: str, info: int, size: int) -> Float:
     if size not in FLOAT_SIZES:
         refuse(btf, at, f"floating-point type '{name}' has a size of {size} bytes")
     return Float(name, size)
 
 
-def _decl_tag(btf: "Btf", at: int, name: str, info: int, type_id: int) -> DeclTag:
+def _decl_tag(btf: Btf, at: int, name: str, info: int, type_id: int) -> DeclTag:
     (component,) = _SIGNED_WORD[btf.byteorder].unpack_from(btf.raw, at + HEAD_SIZE)
     return DeclTag(name, _checked(btf, at, type_id), component, bool(info >> 31))
 
 
-def _type_tag(btf: "Btf", at: int, name: str, info: int, type_id: int) -> TypeTag:
+def _type_tag(btf: Btf, at: int, name: str, info: int, type_id: int) -> TypeTag:
     return TypeTag(name, _checked(btf, at, type_id), bool(info >> 31))
 
 
 _Builder = Callable[["Btf", int, str, int, int], BtfType]
 
-_BUILDERS: dict[int, _Builder] = cast(
-    "dict[int, _Builder]",
-    {
-        Kind.INT: _int,
-        Kind.PTR: _pointer,
-        Kind.ARRAY: _array,
-        Kind.STRUCT: _struct,
-        Kind.UNION: _union,
-        Kind.ENUM: _enum,
-        Kind.FWD: _forward,
-        Kind.TYPEDEF: _typedef,
-        Kind.VOLATILE: _volatile,
-        Kind.CONST: _const,
-        Kind.RESTRICT: _restrict,
-        Kind.FUNC: _function,
-        Kind.FUNC_PROTO: _function_proto,
-        Kind.VAR: _variable,
-        Kind.DATASEC: _data_section,
-        Kind.FLOAT: _float,
-        Kind.DECL_TAG: _decl_tag,
-        Kind.TYPE_TAG: _type_tag,
-        Kind.ENUM64: _enum64,
-    },
-)
+_BUILDERS: dict[int, _Builder] = {
+    Kind.INT: _int,
+    Kind.PTR: _pointer,
+    Kind.ARRAY: _array,
+    Kind.STRUCT: _struct,
+    Kind.UNION: _union,
+    Kind.ENUM: _enum,
+    Kind.FWD: _forward,
+    Kind.TYPEDEF: _typedef,
+    Kind.VOLATILE: _volatile,
+    Kind.CONST: _const,
+    Kind.RESTRICT: _restrict,
+    Kind.FUNC: _function,
+    Kind.FUNC_PROTO: _function_proto,
+    Kind.VAR: _variable,
+    Kind.DATASEC: _data_section,
+    Kind.FLOAT: _float,
+    Kind.DECL_TAG: _decl_tag,
+    Kind.TYPE_TAG: _type_tag,
+    Kind.ENUM64: _enum64,
+}

@@ -5,16 +5,21 @@ CO-RE records become values, since every one of them is looked at. Records longe
 stands behind the known fields is kept; shorter ones are refused. The byte order is the section's own.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from struct import Struct as Format
 from types import MappingProxyType
-from typing import NoReturn
 
 from purebpf.btf.reader import MAGIC, VERSION, Btf
 from purebpf.errors import BtfError
 from purebpf.frozen import field, frozen
 from purebpf.units import ByteOffset, ByteOrder, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 HEADER_SIZE = 24
 CORE_HEADER_SIZE = 32
@@ -96,7 +101,7 @@ class BtfExt:
     core: Mapping[str, tuple[CoreRelocation, ...]]
 
     @classmethod
-    def parse(cls, data: bytes | bytearray | memoryview, btf: Btf, *, name: str = "") -> "BtfExt":
+    def parse(cls, data: bytes | bytearray | memoryview, btf: Btf, *, name: str = "") -> BtfExt:
         """The .BTF.ext in `data`, whose strings and types are those of `btf`."""
         raw = data if type(data) is bytes else bytes(data)
         reader = _Reader(raw, btf, name)

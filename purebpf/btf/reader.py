@@ -8,11 +8,12 @@ What the kernel and libbpf refuse is refused here: sections outside the data or 
 step, strings that do not end. As in libbpf, and other than in the kernel, gaps and trailing bytes are let pass.
 """
 
+from __future__ import annotations
+
 import sys
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct as Format
-from typing import Any, NoReturn
 
 from purebpf.btf.decode import decode_type
 from purebpf.btf.kinds import (
@@ -29,6 +30,10 @@ from purebpf.btf.types import BtfType, Kind, Void
 from purebpf.errors import BtfError
 from purebpf.frozen import mutable
 from purebpf.units import ByteOrder, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 MAGIC = 0xEB9F
 VERSION = 1
@@ -63,7 +68,8 @@ class Btf:
     """The types of one .BTF section, by id; `btf[id]` builds one.
 
     `first_id` is the first own id and `end_id` one past the last (also `len(btf)`): ids below `first_id` are
-    those of `base`, and 0 is void. `raw` are the bytes as they were read.
+    those of `base`, and 0 is void. `raw` are the bytes as they were read. `derived` is a place for what others work out
+    from the types, and is gone with them.
     """
 
     __slots__ = (
@@ -79,14 +85,16 @@ class Btf:
         "_types",
         "base",
         "byteorder",
+        "derived",
         "end_id",
         "first_id",
         "name",
         "raw",
     )
 
-    base: "Btf | None"
+    base: Btf | None
     byteorder: ByteOrder
+    derived: dict[object, Any]
     end_id: int
     first_id: int
     name: str
@@ -96,9 +104,9 @@ class Btf:
         self,
         raw: bytes,
         header: Header,
-        offsets: "array[int]",
+        offsets: array[int],
         names: bytes | None,
-        base: "Btf | None",
+        base: Btf | None,
         name: str,
     ) -> None:
         """For `parse` and `with_edits`, which see to it that the parts fit."""
@@ -106,6 +114,7 @@ class Btf:
         self.base = base
         self.name = name
         self.byteorder = header.byteorder
+        self.derived = {}
         self.first_id = base.end_id if base else 1
         self.end_id = self.first_id + len(offsets)
         self._header = header
@@ -123,12 +132,12 @@ class Btf:
         cls,
         data: bytes | bytearray | memoryview,
         *,
-        base: "Btf | None" = None,
+        base: Btf | None = None,
         name: str = "",
         scan: Scan | None = None,
         whole_names: bool = False,
         copy: bool = True,
-    ) -> "Btf":
+    ) -> Btf:
         """The BTF in `data`, in either byte order; `base` is what a split BTF continues.
 
         `name` is for error messages; `scan` replaces the pure-Python walk over the records. `whole_names` asserts that
@@ -368,13 +377,13 @@ class Btf:
         return self.raw[header.layout : header.layout_end] if header.layout else None
 
     @property
-    def words(self) -> "memoryview | array[int]":
+    def words(self) -> memoryview | array[int]:
         """The type section as native words; see `places`."""
         types = memoryview(self.raw)[self._header.types : self._header.types_end]
         return native_words(types, self.byteorder != NATIVE)
 
     @property
-    def places(self) -> "array[int]":
+    def places(self) -> array[int]:
         """The word of `words` at which each own type's record begins. Not to be changed."""
         return self._offsets
 
@@ -390,7 +399,7 @@ class Btf:
     def _record_place(self, type_id: int) -> int:
         return self._header.types_end if type_id == self.end_id else self.offset_of(type_id)
 
-    def with_edits(self, edits: Sequence[tuple[int, bytes]], changed: Mapping[int, BtfType]) -> "Btf":
+    def with_edits(self, edits: Sequence[tuple[int, bytes]], changed: Mapping[int, BtfType]) -> Btf:
         """A copy with bytes of `raw` replaced, for edits that move no record and change no name.
 
         `edits` are (byte offset, bytes), `changed` what the types they touch are now. The index is shared, and so

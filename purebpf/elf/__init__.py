@@ -3,7 +3,7 @@
 `read_elf` makes an `ElfFile` of any source; `ElfWriter` builds the bytes of one and loads with its first use.
 """
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
 from purebpf.elf.model import (
     EM_BPF,
@@ -24,6 +24,7 @@ from purebpf.elf.model import (
 )
 from purebpf.elf.reader import contents, read_elf
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from purebpf.elf.writer import ElfWriter
 

@@ -11,9 +11,10 @@ about 95 us and imports nothing. pyelftools names numbers in messages (names.py)
 every table with.
 """
 
+from __future__ import annotations
+
 from collections.abc import Container
 from struct import Struct
-from typing import BinaryIO, Protocol
 
 from purebpf.elf.model import EM_BPF, ElfFile, Section, SectionType
 from purebpf.elf.names import machine_name
@@ -26,7 +27,7 @@ from purebpf.elf.tables import (
     read_symbols,
 )
 from purebpf.errors import ElfError
-from purebpf.units import ByteOrder
+from purebpf.units import ByteOrder, Protocol
 
 BPF_MACHINES = (0, EM_BPF)
 """e_machine of a BPF object: EM_BPF, and EM_NONE, which LLVM wrote before BPF had a number (2016)."""
@@ -51,7 +52,11 @@ class _PathLike(Protocol):
     def __fspath__(self) -> str: ...
 
 
-Source = str | _PathLike | bytes | bytearray | memoryview | BinaryIO
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+    Source = str | _PathLike | bytes | bytearray | memoryview | BinaryIO
 
 
 def read_elf(source: Source, *, name: str | None = None, machines: Container[int] | None = BPF_MACHINES) -> ElfFile:

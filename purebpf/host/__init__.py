@@ -1,7 +1,8 @@
 """Facts of the running kernel and of this machine."""
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from purebpf.host.target import running_target
 

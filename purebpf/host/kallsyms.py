@@ -8,7 +8,6 @@ A reader without CAP_SYSLOG sees every address as 0 (kernel.kptr_restrict); the 
 """
 
 import errno
-import re
 from collections.abc import Iterator
 
 from purebpf.errors import KernelError, NotPermitted
@@ -61,6 +60,8 @@ class Kallsyms:
         found = [symbol.address for symbol in self.find(name)]
         renamed = b" d " + name.encode() + b".llvm."
         if renamed in self.text:
+            import re
+
             others = set(re.findall(rb" d (%b\.llvm\.\w+)" % re.escape(name.encode()), self.text))
             found += [symbol.address for other in others for symbol in self.find(other.decode())]
         # A few symbols do lie at 0 (per-CPU data of older kernels), the beginning of the kernel never does.
@@ -87,6 +88,8 @@ class Kallsyms:
 
         Each has a function that calls its programs (since 5.10), and a variable, which only CONFIG_KALLSYMS_ALL shows.
         """
+        import re
+
         found = re.findall(rb" __trace(?:iter|point)_(\w+)", self.text)
         return sorted({name.decode(errors="replace") for name in found})
 

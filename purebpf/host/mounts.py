@@ -6,7 +6,6 @@ the error says with which command.
 
 import errno
 import os
-import re
 
 from purebpf.errors import KernelError, NotPermitted, NotSupported
 from purebpf.frozen import frozen
@@ -26,9 +25,17 @@ def parse_mounts(text: str) -> tuple[Mount, ...]:
     for line in text.splitlines():
         fields = line.split(" ")
         if len(fields) >= 3:
-            path = re.sub(r"\\([0-3][0-7]{2})", lambda match: chr(int(match[1], 8)), fields[1])
-            mounts.append(Mount(path, fields[2]))
+            mounts.append(Mount(_unescaped(fields[1]), fields[2]))
     return tuple(mounts)
+
+
+def _unescaped(path: str) -> str:
+    """Blanks and backslashes stand there as three octal digits each."""
+    if "\\" not in path:
+        return path
+    import re
+
+    return re.sub(r"\\([0-3][0-7]{2})", lambda match: chr(int(match[1], 8)), path)
 
 
 def read_mounts() -> tuple[Mount, ...]:

@@ -1,16 +1,18 @@
 """The running kernel as a `Target`."""
 
+from __future__ import annotations
+
 import mmap
 import os
 import sys
 from functools import cache
-from typing import TYPE_CHECKING
 
 from purebpf.host.cpus import possible_cpus
 from purebpf.host.features import supports
 from purebpf.host.version import running_version
 from purebpf.plan.target import ModuleTypes, ProgramTypes, Target
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from purebpf.btf import Btf
     from purebpf.host.kallsyms import Kallsyms
@@ -40,7 +42,7 @@ def running_target() -> Target:
 
 
 @cache
-def _read_btf() -> "Btf | None":
+def _read_btf() -> Btf | None:
     """The kernel's types: 5 MB, which since 6.16 can be mapped and need not be copied to be indexed."""
     from purebpf.btf import Btf
     from purebpf.syscall.native import btf_scan
@@ -67,32 +69,32 @@ def _mapped(fd: int) -> memoryview | None:
         return None
 
 
-def _find_btf() -> "Btf | None":
+def _find_btf() -> Btf | None:
     """The types of a kernel that does not give them itself, where distributions put its image; None without any."""
     from purebpf.host.btf_files import installed_btf
 
     return installed_btf(os.uname().release)
 
 
-def _read_kconfig() -> "ConfigText":
+def _read_kconfig() -> ConfigText:
     from purebpf.host.kconfig import running_kconfig
 
     return running_kconfig()
 
 
-def _read_symbols() -> "Kallsyms":
+def _read_symbols() -> Kallsyms:
     from purebpf.host.kallsyms import read_kallsyms
 
     return read_kallsyms()
 
 
-def _program_types(program: "HasFd | int") -> "ProgramTypes":
+def _program_types(program: HasFd | int) -> ProgramTypes:
     from purebpf.host.programs import program_types
 
     return program_types(program)
 
 
-def _read_modules() -> "tuple[ModuleTypes, ...]":
+def _read_modules() -> tuple[ModuleTypes, ...]:
     from purebpf.host.modules import modules
 
     base = _read_btf()

@@ -7,12 +7,9 @@ programs of kernels before 5.0 are refused unless they name the exact code. Ubun
 """
 
 import os
-import re
 from functools import cache
 
 from purebpf.plan.target import encode_version
-
-_VERSION = r"(\d+\.\d+\.\d+)"
 
 
 def exact_release(release: str, build: str, signature: str = "") -> str:
@@ -21,10 +18,16 @@ def exact_release(release: str, build: str, signature: str = "") -> str:
     >>> exact_release("6.1.0-9-amd64", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.27-1 (2023-05-08)")
     '6.1.27'
     """
-    ubuntu = re.fullmatch(rf"Ubuntu \S+ {_VERSION}\s*", signature)
-    debian = re.search(rf"\bDebian {_VERSION}", build)
-    exact = ubuntu or debian
-    return exact[1] if exact else release
+    match signature.split():
+        case ["Ubuntu", _, version] if _numbers(version) == version:
+            return version
+    return _numbers(build.partition(" Debian ")[2]) or release
+
+
+def _numbers(text: str) -> str:
+    """The three numbers that `text` begins with, '' if it does not."""
+    numbers = text[: len(text) - len(text.lstrip("0123456789."))].split(".")[:3]
+    return ".".join(numbers) if len(numbers) == 3 and all(numbers) else ""
 
 
 @cache

@@ -3,9 +3,11 @@
 Names are loaded with their first use, because a loader needs only `patch` and `opcodes` of this package.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
+from importlib import import_module
+
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from purebpf.insn.asm import Assembler, Register
     from purebpf.insn.asm_text import assemble_text

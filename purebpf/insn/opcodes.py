@@ -5,8 +5,13 @@ that a new instruction is added in one place. An opcode byte is known when some 
 a program it accepts from user space; the kernel's own rewritten forms (probe loads, tail calls) are not.
 """
 
+from __future__ import annotations
+
 from enum import IntEnum
-from typing import Final
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 SLOT: Final = 8
 """Bytes of one instruction slot; ldimm64 takes two."""

@@ -5,10 +5,11 @@ its caller closes; a refusal is a `KernelError` that names the thing. Other kern
 protocol: one that records, one that is faked, one that fails at step N.
 """
 
+from __future__ import annotations
+
 import errno
 from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol
 
 from purebpf.errors import KernelError, VerifierError
 from purebpf.frozen import field, frozen, mutable
@@ -16,6 +17,11 @@ from purebpf.host.permissions import kernel_error
 from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
 from purebpf.syscall import calls, objects
 from purebpf.syscall.fd import Fd
+from purebpf.units import Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # libbpf starts with 16 MiB; most verdicts fit into far less, and a log that was cut is asked for again.
 _LOG_START: Final = 1 << 18

@@ -4,11 +4,15 @@ Rules: closing detaches in the reverse order of attaching, and goes on when one 
 raised when all were tried. Closing twice is fine.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Self
+
     from purebpf.live.link import Link
 
 
@@ -18,14 +22,14 @@ class Links(Mapping[str, "Link"]):
     def __init__(self) -> None:
         self._links: dict[str, Link] = {}
 
-    def add(self, program: str, link: "Link") -> None:
+    def add(self, program: str, link: Link) -> None:
         """Take charge of `link`."""
         known = self._links.pop(program, None)
         if known is not None:
             known.close()
         self._links[program] = link
 
-    def __getitem__(self, program: str) -> "Link":
+    def __getitem__(self, program: str) -> Link:
         return self._links[program]
 
     def __iter__(self) -> Iterator[str]:

@@ -7,17 +7,18 @@ Two refusals are no failures, as with libbpf: a kernel that does not take the ob
 maps without them, and a map whose type ids are refused is created once more without them.
 """
 
+from __future__ import annotations
+
 import errno
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from functools import partial
-from typing import Final
 
 from purebpf.btf import Btf, InfoSection, line_infos
 from purebpf.errors import KernelError, NotPermitted
 from purebpf.frozen import field, mutable, replace
 from purebpf.live.kernel import Handle, Kernel, LoadLog, MapFacts, Memory
+from purebpf.logs import DEBUG, logger
 from purebpf.plan.attach_target import NOWHERE, AttachPoint
 from purebpf.plan.steps import (
     BindMap,
@@ -36,6 +37,11 @@ from purebpf.plan.steps import (
 from purebpf.spec.data import F_RDONLY_PROG
 from purebpf.uapi import MapType
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from logging import Logger
+    from typing import Final
+
 # The kernel adds BPF_F_RDONLY_PROG to these: it says nothing of the declaration.
 _READ_ONLY_BY_KIND: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 
@@ -52,7 +58,7 @@ class Loaded:
     maps: dict[str, Handle] = field(default_factory=dict)
     programs: dict[str, Handle] = field(default_factory=dict)
     logs: dict[str, str] = field(default_factory=dict)
-    log: logging.Logger = field(default_factory=logging.getLogger)
+    log: Logger | None = None
     ops: dict[str, bytes] = field(default_factory=dict)
     memory: dict[str, Memory] = field(default_factory=dict)
 
@@ -66,14 +72,13 @@ class Loaded:
 
 
 def execute(
-    plan: LoadPlan, kernel: Kernel, *, log: logging.Logger | None = None, log_level: int = 0, log_size: int = 0
+    plan: LoadPlan, kernel: Kernel, *, log: Logger | None = None, log_level: int = 0, log_size: int = 0
 ) -> Loaded:
     """Carry `plan` out. Either every step succeeds, or nothing it made is left.
 
     `log_level` is what the verifier is asked to tell of every program that has no level of its own, `log_size` the
     buffer for it.
     """
-    log = log if log is not None else logging.getLogger("purebpf")
     loading = _Loading(plan, kernel, log)
     loading.log_level, loading.log_size = log_level, log_size
     try:
@@ -93,7 +98,7 @@ def execute(
 class _Loading:
     """One load while it lasts."""
 
-    def __init__(self, plan: LoadPlan, kernel: Kernel, log: logging.Logger) -> None:
+    def __init__(self, plan: LoadPlan, kernel: Kernel, log: Logger | None) -> None:
         self.kernel = kernel
         self.loaded = Loaded(log=log)
         self.undo: list[Callable[[], None]] = []
@@ -102,8 +107,8 @@ class _Loading:
         self._reused: set[str] = set()
         self._btf = plan.spec.btf
         self._byteorder = plan.spec.byteorder
-        self._log = log
-        self._chatty = log.isEnabledFor(logging.DEBUG)
+        self._log = log or logger(plan.spec.name)
+        self._chatty = self._log.isEnabledFor(DEBUG)
 
     def perform(self, step: Step) -> None:
         match step:

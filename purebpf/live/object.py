@@ -4,17 +4,18 @@ Rules: whoever loads an object closes it (it is a context manager); closing deta
 programs and maps. Maps and variables are opened the first time they are asked for.
 """
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from logging import DEBUG
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from purebpf.errors import AttachTargetError, BpfError
 from purebpf.frozen import replace
 from purebpf.live.links import Links
 from purebpf.live.loader import Loaded
 from purebpf.live.program import Program
+from purebpf.logs import DEBUG, logger
 from purebpf.plan.steps import LoadPlan, LoadProgram
 from purebpf.spec.edit import named
 from purebpf.spec.model import MapOrigin, ObjectSpec
@@ -23,16 +24,19 @@ from purebpf.syscall.fd import Fd
 from purebpf.uapi import MapType
 from purebpf.units import VOID
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Self, TypeVar
+
+    _Item = TypeVar("_Item")
     from purebpf.live.images import ArenaImage, MappedImage, SyscallImage
     from purebpf.live.maps import Map
     from purebpf.live.variables import Variables
 
-_Item = TypeVar("_Item")
 _IMAGES = (MapOrigin.DATA, MapOrigin.KCONFIG)
 
 
-class _Lazy(Mapping[str, _Item]):
+class _Lazy(Mapping[str, "_Item"]):
     """A mapping whose items are made when first asked for; an unknown name tells the near ones."""
 
     def __init__(self, kind: str, names: Mapping[str, Any], make: Callable[[str], _Item]) -> None:
@@ -85,7 +89,7 @@ class _Opener:
         fd, log = _fd(self._loaded.programs[name]), self._loaded.logs.get(name, "")
         return Program(fd, self.spec.programs[name], self._steps[name], log)
 
-    def open_map(self, name: str) -> "Map":
+    def open_map(self, name: str) -> Map:
         from purebpf.host.cpus import possible_cpus
         from purebpf.live.maps import open_map
 
@@ -100,7 +104,7 @@ class _Opener:
             map_spec = replace(map_spec, value_type=record_type(self.spec, name) or VOID)
         return open_map(_fd(self._loaded.maps[name]), map_spec, self.spec.btf, cpus=len(possible_cpus()))
 
-    def _open_special(self, name: str) -> "Map":
+    def _open_special(self, name: str) -> Map:
         """A map that is more than its fd: a struct_ops has the value that registers it, an arena its memory."""
         from purebpf.live.maps.base import MapShape
 
@@ -143,7 +147,7 @@ class BpfObject:
         return self.spec.name
 
     @property
-    def variables(self) -> "Variables":
+    def variables(self) -> Variables:
         """Its global variables, live: reading and writing goes to the memory that the programs use."""
         if self._variables is None:
             from purebpf.live.images import arena_images, open_images
@@ -174,7 +178,7 @@ class BpfObject:
         except BaseException:
             new.close()
             raise
-        log = self._loaded.log
+        log = self._loaded.log or logger(self.name)
         chatty = log.isEnabledFor(DEBUG)
         for name in list(new):
             self.links.add(name, new[name])

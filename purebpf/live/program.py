@@ -4,8 +4,9 @@ Rules: the program stays in the kernel as long as its fd is open or something (a
 holds it. `attach()` goes by the section's name; every hook has a call of its own too. Links are the caller's.
 """
 
+from __future__ import annotations
+
 import errno
-from typing import TYPE_CHECKING, Any, Self
 
 from purebpf.errors import KernelError
 from purebpf.host.permissions import kernel_error
@@ -15,10 +16,12 @@ from purebpf.syscall import objects, programs
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import AttachType, ProgramType
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
     import socket
     from types import TracebackType
+    from typing import Any, Self
 
     from purebpf.live.link import IterLink, Link
     from purebpf.syscall.infos import ProgInfo
@@ -67,7 +70,7 @@ class Program:
         """Whether its fd was closed (the program may live on, held by a link or a pin)."""
         return self._fd.closed
 
-    def info(self) -> "ProgInfo":
+    def info(self) -> ProgInfo:
         """What the kernel knows of it: id, tag, sizes, load time, ..."""
         return objects.prog_info(self.fd)
 
@@ -78,7 +81,7 @@ class Program:
 
     # ------------------------------------------------------------------ attaching
 
-    def attach(self, **options: Any) -> "Link":
+    def attach(self, **options: Any) -> Link:
         """Attach it to what its section's name says.
 
         `options` are those of the hook's own call: `cookie`, `pid`, `interface` for XDP, `socket` for a socket
@@ -88,19 +91,19 @@ class Program:
 
         return attach_by_section(self, self.spec.definition, self.spec.attach_to, **options)
 
-    def attach_tracepoint(self, category: str, name: str, *, cookie: int = 0) -> "Link":
+    def attach_tracepoint(self, category: str, name: str, *, cookie: int = 0) -> Link:
         """Attach it to tracepoint `category`/`name`."""
         from purebpf.live.link import attach_tracepoint
 
         return attach_tracepoint(self, category, name, cookie=cookie)
 
-    def attach_raw_tracepoint(self, name: str, *, cookie: int = 0) -> "Link":
+    def attach_raw_tracepoint(self, name: str, *, cookie: int = 0) -> Link:
         """Attach it to raw tracepoint `name`."""
         from purebpf.live.link import attach_raw_tracepoint
 
         return attach_raw_tracepoint(self, name, cookie=cookie)
 
-    def attach_kprobe(self, function: str, *, offset: int = 0, returning: bool = False, cookie: int = 0) -> "Link":
+    def attach_kprobe(self, function: str, *, offset: int = 0, returning: bool = False, cookie: int = 0) -> Link:
         """Attach it to the entry (or, with `returning`, the return) of a kernel function."""
         from purebpf.live.link import attach_kprobe
 
@@ -116,7 +119,7 @@ class Program:
         pid: int | None = None,
         cookie: int = 0,
         ref_ctr_offset: int = 0,
-    ) -> "Link":
+    ) -> Link:
         """Attach it to a function of the program or library at `path`, in one process or in all."""
         from purebpf.live.link import attach_uprobe
 
@@ -131,19 +134,19 @@ class Program:
             ref_ctr_offset=ref_ctr_offset,
         )
 
-    def attach_trace(self, *, cookie: int = 0) -> "Link":
+    def attach_trace(self, *, cookie: int = 0) -> Link:
         """Attach it (tp_btf, fentry, fexit, fmod_ret, fsession) to the target that it was loaded for."""
         from purebpf.live.link import attach_trace
 
         return attach_trace(self, cookie=cookie)
 
-    def attach_freplace(self, target: "HasFd | int | None" = None, function: str = "", *, cookie: int = 0) -> "Link":
+    def attach_freplace(self, target: HasFd | int | None = None, function: str = "", *, cookie: int = 0) -> Link:
         """Let it replace the function that it was loaded for, or a like one, `function` of program `target`."""
         from purebpf.live.link import attach_freplace
 
         return attach_freplace(self, target, function, cookie=cookie)
 
-    def attach_lsm(self, *, cookie: int = 0) -> "Link":
+    def attach_lsm(self, *, cookie: int = 0) -> Link:
         """Attach it to the security hook that it was loaded for."""
         from purebpf.live.link import attach_lsm
 
@@ -152,30 +155,30 @@ class Program:
     def attach_iter(
         self,
         *,
-        map: "HasFd | int | None" = None,  # noqa: A002
+        map: HasFd | int | None = None,  # noqa: A002
         task: int | None = None,
         process: int | None = None,
-        cgroup: "HasFd | int | str | None" = None,
+        cgroup: HasFd | int | str | None = None,
         order: str = "down",
-    ) -> "IterLink":
+    ) -> IterLink:
         """Attach it, an iterator; the link is read. `map`, `task`, `process` or `cgroup` say what it walks over."""
         from purebpf.live.link import attach_iter
 
         return attach_iter(self, map=map, task=task, process=process, cgroup=cgroup, order=order)
 
-    def attach_perf_event(self, event: int, *, cookie: int = 0) -> "Link":
+    def attach_perf_event(self, event: int, *, cookie: int = 0) -> Link:
         """Attach it to an open perf event's fd, which stays the caller's."""
         from purebpf.live.link import attach_perf_event
 
         return attach_perf_event(self, event, cookie=cookie)
 
-    def attach_socket(self, target: "socket.socket | int") -> "Link":
+    def attach_socket(self, target: socket.socket | int) -> Link:
         """Attach it, a socket filter, to a socket."""
         from purebpf.live.link import attach_socket
 
         return attach_socket(self, target)
 
-    def attach_xdp(self, interface: str | int, *, mode: str = "") -> "Link":
+    def attach_xdp(self, interface: str | int, *, mode: str = "") -> Link:
         """Attach it to a network interface; `mode` is '' (the kernel chooses), 'skb', 'drv' or 'hw'."""
         from purebpf.live.link import attach_xdp
 
@@ -192,7 +195,7 @@ class Program:
         room: int = 0,
         flags: int = 0,
         cpu: int = 0,
-    ) -> "TestRun":
+    ) -> TestRun:
         """Run it once (or `repeat` times) on `data`, without attaching it (BPF_PROG_TEST_RUN).
 
         `room` is how many bytes of output to take at the most; by default as many as the input has, and 256 more
@@ -236,9 +239,9 @@ class Program:
 
     def __exit__(
         self,
-        kind: "builtins.type[BaseException] | None",
+        kind: builtins.type[BaseException] | None,
         error: BaseException | None,
-        trace: "TracebackType | None",
+        trace: TracebackType | None,
     ) -> None:
         self.close()
 

@@ -4,9 +4,14 @@
 binds the package to its name in the parent, over whatever stood there. So the package can be called.
 """
 
+from __future__ import annotations
+
 import sys
 from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class _CallablePackage(ModuleType):

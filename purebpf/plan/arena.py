@@ -6,7 +6,7 @@ stand in the last pages of the arena (libbpf 1.7), so that its address 0 is nobo
 that refuse offsets beyond 512 MiB in an instruction.
 """
 
-from typing import Final
+from __future__ import annotations
 
 from purebpf.errors import NotSupported, PlanError
 from purebpf.frozen import replace
@@ -15,6 +15,10 @@ from purebpf.plan.target import Feature, Target
 from purebpf.relocate.model import LinkedProgram, MapSlot
 from purebpf.spec.model import MapSpec
 from purebpf.units import ByteOrder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _INSN_SIZE: Final = 8
 

@@ -13,8 +13,9 @@ A target that is not there is an error here and not the kernel's, which could sa
 names are told, and where the symbols know what became of the function, that too.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Final
 
 from purebpf.btf import Btf, Kind
 from purebpf.errors import AttachTargetError, BpfError, NotSupported
@@ -23,6 +24,10 @@ from purebpf.plan.target import ProgramTypes, Target
 from purebpf.spec.model import ProgramSpec
 from purebpf.uapi import AttachType, ProgramType
 from purebpf.units import VOID, HasFd, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # What the compiler appends to the name of a function that it changed or took a part out of.
 _CHANGED_BY_COMPILER: Final = (".isra.0", ".constprop.0", ".part.0", ".cold", ".llvm.0")
@@ -36,7 +41,7 @@ class TargetProgram:
 
     name: str
     id: int
-    program: "HasFd | int"
+    program: HasFd | int
 
     @property
     def fd(self) -> int:
@@ -226,7 +231,7 @@ def _listed(intro: str, names: Iterable[str]) -> tuple[str, ...]:
 # ---------------------------------------------------------------- another program
 
 
-def _in_program(program: ProgramSpec, target: Target, loaded: "HasFd | int") -> AttachPoint:
+def _in_program(program: ProgramSpec, target: Target, loaded: HasFd | int) -> AttachPoint:
     found: ProgramTypes = target.program_types(loaded)
     if found.btf is None:
         raise AttachTargetError(

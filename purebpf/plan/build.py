@@ -11,9 +11,9 @@ Rules, all libbpf's so that a load is the same, byte for byte:
 - some map types refuse type ids: those are not given any.
 """
 
-import re
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
 
 from purebpf.errors import NotSupported, PlanError
 from purebpf.plan.arena import arena_memory, with_variables_placed
@@ -43,10 +43,14 @@ from purebpf.spec.sections import section_definitions
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import TypeId
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 _NAME_LIMIT: Final = 15
 # A data map's name keeps at least this much of its section's name.
 _SUFFIX_MINIMUM: Final = 7
-_UNFIT_FOR_A_NAME: Final = re.compile("[^0-9A-Za-z_.]")
+_FIT_FOR_A_NAME: Final = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.")
 _U32_MAX: Final = 0xFFFF_FFFF
 DEFAULT_PIN_ROOT: Final = "/sys/fs/bpf"
 
@@ -197,7 +201,7 @@ def kernel_map_name(object_name: str, map_spec: MapSpec) -> str:
         return name[:_NAME_LIMIT]
     room = 0 if "." in name[1:] else _NAME_LIMIT - max(_SUFFIX_MINIMUM, len(name))
     full = object_name[: max(room, 0)] + name
-    return _UNFIT_FOR_A_NAME.sub("_", full)[:_NAME_LIMIT]
+    return "".join([letter if letter in _FIT_FOR_A_NAME else "_" for letter in full[:_NAME_LIMIT]])
 
 
 def _max_entries(map_spec: MapSpec, target: Target) -> int:

@@ -12,9 +12,10 @@ names the copy. Rules, libbpf's to the byte:
 - other tags are left to the kernel.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Sequence
 from struct import Struct as Format
-from typing import Final
 
 from purebpf.btf import (
     Btf,
@@ -36,6 +37,10 @@ from purebpf.relocate.model import LinkedProgram
 from purebpf.spec.model import ObjectSpec
 from purebpf.uapi import ProgramType
 from purebpf.units import VOID, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _TAG: Final = "arg:ctx"
 

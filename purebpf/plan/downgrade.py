@@ -4,7 +4,7 @@ Rules, libbpf's: a feature is asked for only where a program would use it; the m
 `sanitize` does the same for types.
 """
 
-from typing import Final
+from __future__ import annotations
 
 from purebpf.insn.opcodes import SLOT
 from purebpf.insn.patch import iter_calls, patch_imm
@@ -13,6 +13,10 @@ from purebpf.spec.model import ProgramSpec
 from purebpf.spec.sections import AttachKind
 from purebpf.uapi import AttachType
 from purebpf.units import ByteOrder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _PROBE_READ: Final = 4
 _PROBE_READ_STR: Final = 45

@@ -5,15 +5,20 @@ Rules: a map a program and table, for a program places its functions in its own 
 it. The kernel wants the map frozen.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator
 from struct import pack
-from typing import Final
 
 from purebpf.errors import NotSupported
 from purebpf.plan.steps import CreateMap, FreezeMap, SetValue, Step
 from purebpf.plan.target import Feature, Target
 from purebpf.relocate.model import LinkedProgram
 from purebpf.uapi import MapType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _VALUE: Final = "IIII"
 _VALUE_SIZE: Final = 16

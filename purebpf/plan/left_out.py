@@ -6,13 +6,18 @@ digits are the map's; both halves of an ldimm64 are replaced, so that no jump la
 complaint is turned back into the map (`purebpf.live.verifier`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Mapping
 from struct import pack
-from typing import Final
 
 from purebpf.frozen import replace
 from purebpf.relocate.model import Failure, LinkedProgram
 from purebpf.units import ByteOrder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _INSN_SIZE: Final = 8
 _CALL: Final = 0x85

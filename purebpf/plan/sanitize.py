@@ -16,14 +16,19 @@ of 64-bit enumerators is appended. Without anything to change the bytes are the 
 | layout section | BTF_LAYOUT | left out |
 """
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Callable, Mapping
-from typing import Final, Self
 
 from purebpf.btf import Btf, Kind
 from purebpf.btf.kinds import VLEN_MASK
 from purebpf.frozen import mutable
 from purebpf.plan.target import Feature, Target
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, Self
 
 # On Python 3.11 a member looked up on its enum class costs 0.5 us.
 _BTF: Final = Feature.BTF
@@ -63,7 +68,7 @@ class _Image:
     words: struct.Struct
 
     @classmethod
-    def of(cls, btf: Btf, changes: "Mapping[int, _Change]") -> Self:
+    def of(cls, btf: Btf, changes: Mapping[int, _Change]) -> Self:
         """The image to change, with a placeholder where one will be needed."""
         placeholder = 0
         if _ENUM64 in changes and btf.ids_of(_ENUM64):

@@ -13,10 +13,11 @@ Rules: `open_object` and `plan_object` are these stages without looking; `trace`
 inspection. Both run the same functions on the same values.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from purebpf.btf import Btf, BtfExt
 from purebpf.elf import ElfFile, contents, read_elf
@@ -36,8 +37,10 @@ from purebpf.spec.describe import describe, read_btf
 from purebpf.spec.model import ObjectSpec
 from purebpf.spec.struct_ops import programs_to_load
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
+    from typing import Any, BinaryIO, Final
 
     Source = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -67,7 +70,7 @@ class StageResult:
 
 
 def open_object(
-    source: "Source", *, name: str | None = None, see: Callable[[FileRead], object] | None = None
+    source: Source, *, name: str | None = None, see: Callable[[FileRead], object] | None = None
 ) -> ObjectSpec:
     """Read and describe an object file: stages `read` and `describe`.
 
@@ -105,7 +108,7 @@ def plan_object(
     return build_plan(known, target, tagged, types, pin_root=pin_root)
 
 
-def trace(source: "Source", target: Target, *, name: str | None = None) -> Iterator[StageResult]:
+def trace(source: Source, target: Target, *, name: str | None = None) -> Iterator[StageResult]:
     """Run the pure stages one by one and give what each made; the first error is the last result."""
     values: dict[str, Any] = {}
     for stage in STAGES[:-1]:
@@ -128,7 +131,7 @@ def _opened(data: bytes, file: str, name: str | None) -> tuple[FileRead, ObjectS
     return read, _describe(read, name)
 
 
-def _read(source: "Source", file: str | None = None) -> FileRead:
+def _read(source: Source, file: str | None = None) -> FileRead:
     elf = read_elf(source, name=file)
     btf, ext = read_btf(elf)
     return FileRead(elf, btf, ext)
@@ -169,7 +172,7 @@ def _traced_plan(values: dict[str, Any], target: Target) -> LoadPlan:
     return build_plan(spec, target, programs, values["sanitize"])
 
 
-_RUN: Final[dict[str, Callable[[dict[str, Any], "Source", Target, str | None], Any]]] = {
+_RUN: Final[dict[str, Callable[[dict[str, Any], Source, Target, str | None], Any]]] = {
     "read": lambda values, source, target, name: _read(source),
     "describe": lambda values, source, target, name: _describe(values["read"], name),
     "core": lambda values, source, target, name: adapt(

@@ -6,8 +6,9 @@ object file. The order of the steps is the order of the calls. Every map of a pl
 program is loaded.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
-from typing import Any, Final
 
 from purebpf.frozen import field, frozen
 from purebpf.plan.attach_target import NOWHERE, AttachPoint, TargetProgram
@@ -15,6 +16,10 @@ from purebpf.relocate.model import BtfSlot, MapSlot, PlacedFunction, PoisonedAcc
 from purebpf.spec.model import ObjectSpec
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 
 @frozen
@@ -46,7 +51,7 @@ class CreateMap:
     map_extra: int = 0
     key_type: TypeId = VOID
     value_type: TypeId = VOID
-    inner: "CreateMap | None" = None
+    inner: CreateMap | None = None
     pin_path: str | None = None
     kernel_value_type: TypeId = VOID
     module: str | None = None

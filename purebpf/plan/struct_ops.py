@@ -14,8 +14,9 @@ What stands in the value is not handed to the kernel by a load: that would regis
 the programs and keeps the value for whoever attaches the map.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
-from typing import Final
 
 from purebpf.btf import Btf, BtfError, FunctionProto, Kind, Member, Pointer, Struct, resolve, size_of, type_name
 from purebpf.btf.layout import bit_place
@@ -29,6 +30,10 @@ from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, ProgramSpec
 from purebpf.spec.struct_ops import F_LINK
 from purebpf.uapi import ProgramType
 from purebpf.units import VOID, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # BPF_F_VTYPE_BTF_OBJ_FD of uapi/linux/bpf.h: the value's type is that of a module.
 F_VTYPE_BTF_OBJ_FD: Final = 1 << 15
@@ -293,7 +298,7 @@ class _Matching:
             (f"in the object: {here}", f"in the kernel: {there}"),
         )
 
-    def _refused(self, reason: str, evidence: "list[str] | tuple[str, ...]" = (), remedy: str = "") -> PlanError:
+    def _refused(self, reason: str, evidence: list[str] | tuple[str, ...] = (), remedy: str = "") -> PlanError:
         text = f"cannot prepare struct_ops map '{self._map.name}': {reason}"
         return PlanError(text, evidence=tuple(evidence), remedy=remedy)
 

@@ -12,17 +12,16 @@ the same unless the user gave types for CO-RE.
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache, partial
-from typing import TYPE_CHECKING
 
 from purebpf.errors import BtfError, KernelError, NotSupported, UnknownFact
 from purebpf.frozen import field, frozen, replace
 from purebpf.near import did_you_mean
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
 
@@ -292,7 +291,7 @@ def _once(read: Callable[[], Btf]) -> Callable[[], Btf]:
 
 def _module_name(path: str | PathLike[str]) -> str:
     """'nf_nat' of '.../nf-nat.ko.debug': the kernel's name of a module has no hyphens."""
-    return re.split(r"[/\\]", str(path))[-1].partition(".")[0].replace("-", "_")
+    return str(path).replace("\\", "/").rpartition("/")[2].partition(".")[0].replace("-", "_")
 
 
 def _read_module(file: Source, base: Callable[[], Btf]) -> Btf:
@@ -319,8 +318,17 @@ def encode_version(release: str) -> int:
 
     The last number has 8 bits: the kernel stops at 255 (4.14.256 and 4.9.256 had not the room), and so does this.
     """
-    match = re.match(r"(\d{1,4})\.(\d{1,4})(?:\.(\d{1,6}))?", release)
-    if match is None:
+    major, _, rest = release.partition(".")
+    minor = _leading_digits(rest)
+    patch = _leading_digits(rest[len(minor) + 1 :]) if rest[len(minor) :].startswith(".") else ""
+    if not minor or not (major.isascii() and major.isdigit()) or len(major) > _MOST_DIGITS:
         return 0
-    major, minor, patch = (int(part or 0) for part in match.groups())
-    return (major << 16) | (min(minor, 255) << 8) | min(patch, 255)
+    return (int(major) << 16) | (min(int(minor), 255) << 8) | min(int(patch or 0), 255)
+
+
+def _leading_digits(text: str) -> str:
+    text = text[:_MOST_DIGITS]
+    return text[: len(text) - len(text.lstrip("0123456789"))]
+
+
+_MOST_DIGITS = 4

@@ -11,8 +11,9 @@ inside the target's array, unless that is a flexible one (of no elements, last i
 at the most.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final, NamedTuple, NoReturn
 
 from purebpf.btf import (
     Array,
@@ -33,6 +34,10 @@ from purebpf.errors import RelocationError
 from purebpf.frozen import frozen
 from purebpf.relocate.compat import essential_name, fields_compatible
 from purebpf.units import TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, NoReturn
 
 LONGEST: Final = 64
 """Parts of a path, anonymous members included (BPF_CORE_SPEC_MAX_LEN)."""
@@ -222,7 +227,8 @@ def enumerators_of(btf: Btf, type_id: TypeId) -> dict[str, int]:
     return found
 
 
-class Mismatch(NamedTuple):
+@frozen
+class Mismatch:
     """Part number `position` of a path has no counterpart in target type `type`, to which the parts before it led."""
 
     position: int

@@ -8,15 +8,19 @@ What was found out about a target's types is kept as long as they are (the runni
 so that the second object that asks for `task_struct.pid` pays for a look into a dict.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Any, Protocol
-from weakref import WeakKeyDictionary
 
 from purebpf.btf import Btf
 from purebpf.frozen import field, frozen, mutable
 from purebpf.relocate.access import Place, enumerators_of, places_of
 from purebpf.relocate.compat import essential_name, kinds_compatible
-from purebpf.units import TypeId
+from purebpf.units import Protocol, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class ModuleTypes(Protocol):
@@ -65,10 +69,12 @@ class _Known:
     places: dict[TypeId, dict[str, Place]] = field(default_factory=dict)
     enumerators: dict[TypeId, dict[str, int]] = field(default_factory=dict)
     questions: dict[Any, Any] = field(default_factory=dict)
-    answers: "WeakKeyDictionary[Btf, dict[Any, Any]]" = field(default_factory=WeakKeyDictionary)
+    answers: dict[object, dict[Any, Any]] = field(default_factory=dict)
+    token: object = field(default_factory=object)
 
 
-_KNOWN: "WeakKeyDictionary[Btf, _Known]" = WeakKeyDictionary()
+_MOST_OBJECTS = 64
+"""Of how many objects at once the answers are remembered with a target."""
 
 
 def known_questions(local: Btf) -> dict[Any, Any]:
@@ -77,14 +83,16 @@ def known_questions(local: Btf) -> dict[Any, Any]:
 
 
 def known_answers(target: Btf, local: Btf) -> dict[Any, Any]:
-    """What types of a target answered to records of an object before, kept as long as both live.
+    """What types of a target answered to records of an object before, kept with the target.
 
-    Neither may be referred to by what stands in it, for then neither would ever go.
+    The object's types may not be referred to by what stands in it, for then they would not go before the target.
     """
-    answers = _known(target).answers
-    found = answers.get(local)
+    answers, token = _known(target).answers, _known(local).token
+    found = answers.get(token)
     if found is None:
-        found = answers[local] = {}
+        if len(answers) >= _MOST_OBJECTS:
+            answers.pop(next(iter(answers), None), None)
+        found = answers[token] = {}
     return found
 
 
@@ -139,9 +147,9 @@ def enumerators(btf: Btf, type_id: TypeId) -> dict[str, int]:
 
 
 def _known(btf: Btf) -> _Known:
-    known = _KNOWN.get(btf)
+    known: _Known | None = btf.derived.get(_Known)
     if known is None:
-        known = _KNOWN[btf] = _Known()
+        known = btf.derived[_Known] = _Known()
     return known
 
 

@@ -9,9 +9,10 @@ Rules: a weak extern that is not there is 0, and a call of it is poisoned, so th
 can be reached and nowhere else.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
 
 from purebpf.errors import UnresolvedExtern
 from purebpf.frozen import frozen, replace
@@ -20,6 +21,10 @@ from purebpf.insn.patch import patch_imm, patch_ldimm64, patch_offset, patch_sou
 from purebpf.relocate.model import BtfSlot, Failure, LinkedProgram, MapSlot, PoisonedCall
 from purebpf.spec.model import ExternCall, ExternKind, ExternSpec, ObjectSpec
 from purebpf.units import TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 KCONFIG_MAP: Final = ".kconfig"
 KFUNC_POISON: Final = 2002000000

@@ -10,10 +10,10 @@ anything. Modules and their order in the fd array are those of the object, not o
 libbpf's. `extern_code` puts what was found into the programs.
 """
 
-import re
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Final
 
 from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_at, resolve
 from purebpf.errors import BpfError, UnresolvedExtern
@@ -26,6 +26,10 @@ from purebpf.relocate.kernel_facts import KernelFacts, Symbols
 from purebpf.relocate.model import Failure, LinkedProgram
 from purebpf.spec.model import DUMMY, ExternCall, ExternKind, ExternSpec, ExternValue, ObjectSpec
 from purebpf.units import TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _MOST_MODULES: Final = 0x7FFF
 
@@ -322,6 +326,8 @@ def _type_behind(btf: Btf, type_id: TypeId) -> TypeId:
 def _declaration(spec: ObjectSpec, extern: ExternSpec) -> str:
     """The declaration as C. The types have functions as they are, but variables as ints."""
     # Loaded here because only errors need it.
+    import re
+
     from purebpf.btf import type_name
 
     if spec.btf is None:

@@ -6,12 +6,17 @@ Rules, libbpf's: y and n fit a bool, a tristate and a char, m only the last two 
 cuts it if it is too long. What does not fit is refused, for the program would take it for something else.
 """
 
+from __future__ import annotations
+
 import re
 import warnings
-from typing import Final
 
 from purebpf.spec.model import ExternSpec, KconfigForm
 from purebpf.units import ByteOrder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _NUMBER: Final = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _MOST_DIGITS: Final = 64

@@ -1,10 +1,10 @@
 """What the stage `externs` asks of a target, as protocols; `purebpf.plan.target.Target` has it all."""
 
 from collections.abc import Iterable
-from typing import Protocol
 
 from purebpf.btf import Btf
 from purebpf.relocate.candidates import ModuleTypes
+from purebpf.units import Protocol
 
 
 class Symbols(Protocol):

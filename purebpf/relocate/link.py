@@ -13,10 +13,11 @@ the file, become instruction indices of the program. Either all functions of a p
 is handed on: the kernel refuses a list with gaps.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from struct import Struct
 from types import MappingProxyType
-from typing import Final
 
 from purebpf.errors import RelocationError
 from purebpf.frozen import field, mutable
@@ -35,6 +36,10 @@ from purebpf.spec.model import (
     UnknownReference,
 )
 from purebpf.units import InsnIndex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _INSN_SIZE: Final = 8
 _PSEUDO_MAP_FD: Final = 1

@@ -6,7 +6,6 @@ and two plans for the same target are equal byte for byte.
 """
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from purebpf.frozen import field, frozen
 from purebpf.relocate.resolve import Decision
@@ -51,7 +50,8 @@ class PlacedFunction:
     insn_count: int
 
 
-class Failure(NamedTuple):
+@frozen
+class Failure:
     """Why something cannot be: `reason` in one line, what was looked at, and what to do."""
 
     reason: str

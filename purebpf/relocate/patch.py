@@ -10,13 +10,18 @@ kernel has, in both halves of an ldimm64: code that is never reached is none of 
 program loads if it asked before whether the field exists.
 """
 
+from __future__ import annotations
+
 from struct import Struct
-from typing import Final
 
 from purebpf.errors import RelocationError
 from purebpf.frozen import frozen
 from purebpf.insn.opcodes import LDIMM64, SLOT
 from purebpf.units import ByteOrder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 POISON: Final = 195896080
 """The helper's number, 0xbad2310: libbpf's, so that the verifier's log reads the same whoever loaded the object."""

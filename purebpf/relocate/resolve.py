@@ -6,8 +6,9 @@ type too: of two kernel types of one name, the one that has the fields is meant.
 matter; it is that of the functions in the file, and of the code, as in libbpf.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
 
 from purebpf.btf import Btf, CoreKind, CoreRelocation, type_name
 from purebpf.errors import NotSupported, RelocationError
@@ -26,6 +27,10 @@ from purebpf.relocate.compat import Comparison
 from purebpf.relocate.values import FOUND_OR_ZERO, Value, may_resize, value_of, words
 from purebpf.spec.model import CoreAccess, FunctionSpec
 from purebpf.units import ByteOrder, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 _TYPE_ID_LOCAL: Final = CoreKind.TYPE_ID_LOCAL
 _NOTHING: Final = Value(0)
@@ -64,15 +69,8 @@ class Decision:
         return f"{words(self.kind)} of '{self.path}'"
 
 
-class _Question(NamedTuple):
-    """What a record asks for, in the object's own types."""
-
-    access: Access
-    name: str
-    value: Value
-
-
-class _Answer(NamedTuple):
+@frozen
+class _Answer:
     """What one candidate says to it."""
 
     bit_offset: int
@@ -80,9 +78,7 @@ class _Answer(NamedTuple):
     resizable: bool
 
 
-class _Match(NamedTuple):
-    candidate: Candidate
-    answer: _Answer
+_Match = tuple[Candidate, _Answer]
 
 
 def accesses_in_order(functions: Iterable[FunctionSpec]) -> list[tuple[FunctionSpec, CoreAccess]]:
@@ -140,26 +136,26 @@ class Resolver:
         for candidate in looked_at:
             answer = self._answer(record, access, ours, candidate)
             if answer is not None:
-                matches.append(_Match(candidate, answer))
-        self._candidates[record.type] = tuple([match.candidate for match in matches]) or looked_at
+                matches.append((candidate, answer))
+        self._candidates[record.type] = tuple([candidate for candidate, _ in matches]) or looked_at
         if not matches:
             theirs = _NOTHING if kind in FOUND_OR_ZERO else None
             return Decision(kind, access, name, ours, theirs, True, looked_at, kernel=kernel, types=local)
         chosen, answer = matches[0]
         for other in matches[1:]:
-            if _disagree(answer, other.answer):
+            if _disagree(answer, other[1]):
                 raise _ambiguous(f"{words(kind)} of '{access.text(name)}'", matches[0], other, matches)
         value, resizable = answer.value, answer.resizable
         return Decision(kind, access, name, ours, value, resizable, looked_at, len(matches), chosen, kernel, local)
 
-    def _question(self, record: CoreRelocation) -> _Question:
-        """What a record asks for; remembered as long as the object's types are."""
+    def _question(self, record: CoreRelocation) -> tuple[Access, str, Value]:
+        """What a record asks for, in the object's own types; remembered as long as these are."""
         key = (record.type, record.access, record.kind, self._byteorder)
-        question = self._questions.get(key)
+        question: tuple[Access, str, Value] | None = self._questions.get(key)
         if question is None:
             access = parse_access(self._local, record)
             value = value_of(record.kind, self._local, access, self._byteorder)
-            question = self._questions[key] = _Question(access, self._local.name_of(record.type), value)
+            question = self._questions[key] = (access, self._local.name_of(record.type), value)
         return question
 
     def _answer(self, record: CoreRelocation, access: Access, ours: Value, candidate: Candidate) -> _Answer | None:

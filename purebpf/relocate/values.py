@@ -5,13 +5,18 @@ BYTE_OFFSET, shift left by LSHIFT and right by RSHIFT. The load is the smallest 
 twice that and so on up to 8 bytes, that is aligned to its size and holds all bits.
 """
 
-from typing import Final, NamedTuple
+from __future__ import annotations
 
 from purebpf.btf import Array, Btf, CoreKind, Enum, Int, Kind, resolve, size_of
 from purebpf.btf.members import member_at
 from purebpf.errors import RelocationError
+from purebpf.frozen import frozen
 from purebpf.relocate.access import FIELD_KINDS, Access
 from purebpf.units import VOID, ByteOrder, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _REGISTER_BYTES: Final = 8
 _REGISTER_BITS: Final = 64
@@ -30,7 +35,8 @@ FOUND_OR_ZERO: Final = frozenset(
 """Kinds that are 0 when the target has nothing that matches; the others poison their instruction then."""
 
 
-class Value(NamedTuple):
+@frozen
+class Value:
     """`number` is what the instruction holds; `checked` says that the compiler must have come to the same one.
 
     `size` is how many bytes a load or store of the field moves (0: not for the loader to change), `type` of what.

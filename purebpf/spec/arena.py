@@ -9,14 +9,19 @@ Rules, as libbpf has them:
   where the image lies in the arena depends on the kernel (`purebpf.plan.arena`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Final
 
 from purebpf.elf import ElfFile, Section, SectionType
 from purebpf.errors import SpecError
 from purebpf.frozen import replace
 from purebpf.spec.model import MapSpec
 from purebpf.uapi import MapType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 ARENA_SECTION: Final = ".addr_space.1"
 

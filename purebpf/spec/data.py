@@ -7,9 +7,10 @@ DATASEC nor the offsets of global variables: they are taken from the ELF file be
 hidden in the ELF file is static in the types.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
-from typing import Final
 
 from purebpf.btf import Btf, DataSection, Function, Kind, Linkage, SectionVariable, Variable, with_types
 from purebpf.btf.edits import Editable
@@ -19,6 +20,10 @@ from purebpf.frozen import frozen, replace
 from purebpf.spec.model import MapOrigin, MapSpec, VariableSpec
 from purebpf.uapi import MapType
 from purebpf.units import VOID, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 RODATA: Final = ".rodata"
 BSS: Final = ".bss"

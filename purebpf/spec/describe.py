@@ -4,7 +4,7 @@ Rules: what the file says wrongly is a SpecError here; what only a kernel could 
 name, a relocation that cannot be placed) is carried along, so that any object can be looked at.
 """
 
-from typing import Final
+from __future__ import annotations
 
 from purebpf.btf import Btf, BtfExt
 from purebpf.elf import ElfFile, Section
@@ -19,6 +19,10 @@ from purebpf.spec.model import MapSpec, ObjectSpec
 from purebpf.spec.programs import INSN_SIZE, FunctionIndex, MapPlaces, describe_functions, describe_programs
 from purebpf.spec.struct_ops import struct_ops_maps
 from purebpf.spec.tags import with_exception_callbacks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _LICENSE_LIMIT: Final = 63
 _ET_REL: Final = 1

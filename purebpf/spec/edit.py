@@ -4,8 +4,9 @@ Rules: a name that the object does not have, a value that does not fit its type 
 exist are errors of the caller (ValueError, TypeError), with the nearest names told.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any, Final, TypeVar
 
 from purebpf.btf import codec_for
 from purebpf.frozen import replace
@@ -14,7 +15,12 @@ from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, Pinning, ProgramS
 from purebpf.spec.sections import match_section
 from purebpf.uapi import MapType
 
-_Item = TypeVar("_Item")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final, TypeVar
+
+    _Item = TypeVar("_Item")
+
 _MAP_PROPERTIES: Final = {
     **dict.fromkeys(("type", "key_size", "value_size", "max_entries", "flags", "numa_node"), 1 << 32),
     "map_extra": 1 << 64,

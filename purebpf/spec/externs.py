@@ -12,8 +12,9 @@ that exist: a `.kconfig` variable gets its place; a `.ksyms` variable becomes an
 section lists it, a variable `dummy_ksym`, of which a parameter without a name borrows its one.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
-from typing import Final, NoReturn
 
 from purebpf.btf import (
     Array,
@@ -52,6 +53,10 @@ from purebpf.spec.model import (
 )
 from purebpf.uapi import MapType
 from purebpf.units import VOID, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, NoReturn
 
 KCONFIG: Final = ".kconfig"
 KSYMS: Final = ".ksyms"

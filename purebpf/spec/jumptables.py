@@ -6,12 +6,16 @@ function: its targets are told as instructions of that function, and one that li
 program with that function is loaded.
 """
 
-from typing import Final
+from __future__ import annotations
 
 from purebpf.elf import ElfFile, Section, Symbol
 from purebpf.errors import SpecError
 from purebpf.spec.model import JumpTable, Reference, UnknownReference
 from purebpf.units import InsnIndex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 JUMP_TABLES: Final = ".jumptables"
 _ENTRY_SIZE: Final = 8
@@ -43,7 +47,7 @@ class JumpTables:
             return UnknownReference(insn, symbol.name, found)
         return JumpTable(insn, symbol.name, symbol.value, addend, found)
 
-    def _placed(self, symbol: Symbol, start: int, count: int) -> "tuple[InsnIndex, ...] | str":
+    def _placed(self, symbol: Symbol, start: int, count: int) -> tuple[InsnIndex, ...] | str:
         if not symbol.size or symbol.size % _ENTRY_SIZE or symbol.value % _ENTRY_SIZE:
             return f"a jump table of {symbol.size} bytes at offset {symbol.value:#x} is not made of 64-bit numbers"
         targets = self._table(symbol)

@@ -13,10 +13,11 @@ Rules of `maps`: all definitions have the same size, five 32-bit fields or more;
 this loader knows must be zero.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from typing import Final, NoReturn
 
 from purebpf.btf import (
     Array,
@@ -38,6 +39,10 @@ from purebpf.frozen import field, frozen, mutable, replace
 from purebpf.spec.model import MapOrigin, MapSpec, Pinning
 from purebpf.uapi import MapType
 from purebpf.units import VOID, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final, NoReturn
 
 BTF_SECTION: Final = ".maps"
 LEGACY_SECTION: Final = "maps"

@@ -5,15 +5,20 @@ new value. Names are the keys: a map, a program, a function and a variable are e
 Offsets inside a function's `code` are instruction indices relative to that function.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Any, Final
 
 from purebpf.btf import Btf, CoreRelocation
 from purebpf.frozen import field, frozen
 from purebpf.spec.sections import SectionDefinition
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, ByteOrder, HasFd, InsnIndex, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 
 class Pinning(IntEnum):
@@ -54,7 +59,7 @@ class MapSpec:
     pinning: Pinning = Pinning.NONE
     key_type: TypeId = VOID
     value_type: TypeId = VOID
-    inner: "MapSpec | None" = None
+    inner: MapSpec | None = None
     slots: tuple[tuple[int, str], ...] = ()
     contents: bytes | None = field(default=None, repr=False)
     frozen: bool = False
@@ -283,7 +288,7 @@ class ObjectSpec:
     func_info_record_size: int = 8
     line_info_record_size: int = 16
 
-    def with_values(self, **values: Any) -> "ObjectSpec":
+    def with_values(self, **values: Any) -> ObjectSpec:
         """The same object with other initial values of global variables.
 
         An unknown name is a ValueError, a value that does not fit the variable's type a TypeError or ValueError.
@@ -292,7 +297,7 @@ class ObjectSpec:
 
         return with_values(self, values)
 
-    def with_map(self, name: str, **properties: Any) -> "ObjectSpec":
+    def with_map(self, name: str, **properties: Any) -> ObjectSpec:
         """The same object with other properties of map `name`, such as `max_entries=1024`.
 
         `autocreate=False` leaves the map out of the load: a program that reaches code that uses it is refused.
@@ -301,7 +306,7 @@ class ObjectSpec:
 
         return with_map(self, name, **properties)
 
-    def with_struct_ops(self, name: str, /, **members: Any) -> "ObjectSpec":
+    def with_struct_ops(self, name: str, /, **members: Any) -> ObjectSpec:
         """The same object with other members of struct_ops map `name`.
 
         A function pointer takes a program's name or None, everything else a value of its type.
@@ -316,13 +321,13 @@ class ObjectSpec:
 
         return members_of(self, name)
 
-    def with_programs(self, *names: str) -> "ObjectSpec":
+    def with_programs(self, *names: str) -> ObjectSpec:
         """The same object that loads exactly the programs named, whatever their SEC() says."""
         from purebpf.spec.edit import with_programs
 
         return with_programs(self, names)
 
-    def with_program(self, name: str, **properties: Any) -> "ObjectSpec":
+    def with_program(self, name: str, **properties: Any) -> ObjectSpec:
         """The same object with other properties of one program, such as `section="xdp"` or `autoload=False`.
 
         `attach_to` names the function, hook or tracepoint that it goes to, `target_program` the loaded program that

@@ -11,10 +11,11 @@ Rules, as libbpf has them:
 - a relocation in no function is ignored (dead code of a dropped function).
 """
 
+from __future__ import annotations
+
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from struct import Struct
-from typing import Final
 
 from purebpf.btf import BtfExt, InfoSection
 from purebpf.elf import (
@@ -46,6 +47,10 @@ from purebpf.spec.model import (
 from purebpf.spec.sections import match_section
 from purebpf.uapi import ProgramType
 from purebpf.units import ByteOrder, InsnIndex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 TEXT: Final = ".text"
 INSN_SIZE: Final = 8

@@ -6,12 +6,17 @@ takes an argument ("kprobe/do_unlinkat"), by what stands before its first "/". A
 unless asked to) is no part of the name and is cut off by whoever reads the file.
 """
 
+from __future__ import annotations
+
 from enum import StrEnum
 from functools import cache
-from typing import Final
 
 from purebpf.frozen import frozen
 from purebpf.uapi import AttachType, ProgramType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 # BPF_F_SLEEPABLE and BPF_F_XDP_HAS_FRAGS of uapi/linux/bpf.h.
 _F_SLEEPABLE: Final = 1 << 4

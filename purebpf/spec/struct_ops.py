@@ -14,10 +14,11 @@ What the kernel makes of the struct (`purebpf.plan.struct_ops`) is another quest
 some kernels have.
 """
 
+from __future__ import annotations
+
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, Final
 
 from purebpf.btf import (
     Btf,
@@ -40,6 +41,10 @@ from purebpf.frozen import frozen, replace
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, ProgramSpec
 from purebpf.uapi import MapType, ProgramType
 from purebpf.units import TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Final
 
 # BPF_F_LINK of uapi/linux/bpf.h: what is registered belongs to a link.
 F_LINK: Final = 1 << 13

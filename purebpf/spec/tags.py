@@ -4,12 +4,17 @@ Rules: here the names are only read; whether a program has one, and one that the
 loaded (`relocate.link`). Other tags of functions and arguments are the kernel's to read (but see `plan.context_tags`).
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
-from typing import Final
 
 from purebpf.btf import Btf, DeclTag, Function, Kind
 from purebpf.frozen import replace
 from purebpf.spec.model import ProgramSpec
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 _EXCEPTION_CALLBACK: Final = "exception_callback:"
 

@@ -6,15 +6,17 @@ Nothing is retried, with one exception: BPF_PROG_LOAD answers EAGAIN when a sign
 as often as libbpf asks (five times). Names longer than the kernel's 15 bytes are the caller's to cut.
 """
 
+from __future__ import annotations
+
 import errno
 from struct import unpack_from
-from typing import TYPE_CHECKING
 
 from purebpf._fastpath import Entries, bpf
 from purebpf.frozen import mutable
 from purebpf.syscall import attrs
 from purebpf.uapi import Command
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from purebpf._fastpath import Pointers
 
@@ -200,7 +202,7 @@ def prog_load(
             (log.true_size,) = unpack_from("=I", attr, attrs.PROG_LOAD_LOG_TRUE_SIZE)
 
 
-def _load_again(attr: bytearray, inputs: "Pointers", outputs: "Pointers") -> int:
+def _load_again(attr: bytearray, inputs: Pointers, outputs: Pointers) -> int:
     for _attempt in range(PROG_LOAD_ATTEMPTS - 1):
         try:
             return bpf(_PROG_LOAD, attr, inputs, outputs)

@@ -4,10 +4,15 @@ Rules: every fd here is O_CLOEXEC (the kernel makes bpf fds so); closing twice i
 number before the kernel is told, so a number reused meanwhile by another thread is never closed by mistake.
 """
 
+from __future__ import annotations
+
 import os
 import warnings
 from types import TracebackType
-from typing import Self
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class Fd:

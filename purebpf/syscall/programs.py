@@ -3,8 +3,9 @@
 The rules of `purebpf.syscall.calls` hold.
 """
 
+from __future__ import annotations
+
 from struct import unpack_from
-from typing import TYPE_CHECKING
 
 from purebpf._fastpath import bpf
 from purebpf.frozen import frozen
@@ -12,6 +13,7 @@ from purebpf.syscall import attrs
 from purebpf.syscall.calls import Buffer
 from purebpf.uapi import Command
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from purebpf._fastpath import Pointers
 

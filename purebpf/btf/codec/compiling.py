@@ -10,7 +10,6 @@ decoding then costs no more than the buffer is long.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from purebpf.btf.codec.arrays import FlexibleCodec, ListCodec, bytes_codec, text_codec
@@ -41,7 +40,10 @@ from purebpf.btf.types import (
 from purebpf.errors import BtfError
 from purebpf.units import BitOffset, TypeId
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from purebpf.btf.reader import Btf
 
 MAX_DEPTH = 64

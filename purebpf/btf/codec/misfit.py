@@ -7,7 +7,11 @@ that the innermost type explains the problem and the outermost caller sees the w
     key.addr.port: 70000 does not fit u16
 """
 
-from typing import Self
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
 
 
 class Misfit(Exception):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from purebpf.btf.codec.base import ItemCodec
 from purebpf.btf.codec.misfit import Misfit, OutOfRange, WrongShape, wrong_shape
 from purebpf.btf.codec.records import Field, UnionValue, union_class
 from purebpf.units import ByteOrder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class UnionCodec(ItemCodec[UnionValue]):
