@@ -13,7 +13,7 @@ Names are loaded when first used, so that `import purebpf` costs next to nothing
 TYPE_CHECKING = False
 
 if TYPE_CHECKING:
-    from purebpf.api import attached, load, open, plan  # noqa: A004 (used as purebpf.open)
+    from purebpf.api import load, open, plan  # noqa: A004 (used as purebpf.open)
     from purebpf.errors import (
         AttachTargetError,
         BpfError,
@@ -47,13 +47,14 @@ if TYPE_CHECKING:
     from purebpf.spec.model import ObjectSpec
     from purebpf.survey import check_kernels, cut_kernels
     from purebpf.uapi import AttachType, LinkType, MapType, ProgramType
+    from purebpf.with_block import Attached, attached
 
 __version__ = "0.1.0"
 
 _PLACES = {
     "AttachTargetError": "errors",
     "AttachType": "uapi",
-    "Attached": "live.attached",
+    "Attached": "with_block",
     "BpfError": "errors",
     "BpfObject": "live.object",
     "BtfError": "errors",
@@ -83,7 +84,7 @@ _PLACES = {
     "UnresolvedExtern": "errors",
     "Verdict": "preflight.report",
     "VerifierError": "errors",
-    "attached": "api",
+    "attached": "with_block",
     "check": "preflight.judge",
     "check_kernels": "survey",
     "cut_kernels": "survey",

@@ -1,4 +1,4 @@
-"""The verbs: open, plan, load, attached, trace_pipe.
+"""The verbs: open, plan, load (`with_block` has the fourth, attached).
 
 Rules: each verb is a line or two over the stages; what it logs is for people and goes to the logger
 `purebpf.<object>` at level debug.
@@ -7,8 +7,6 @@ Rules: each verb is a line or two over the stages; what it logs is for people an
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 
 from purebpf.errors import NotPermitted
 from purebpf.live.kernel import RunningKernel
@@ -17,17 +15,16 @@ from purebpf.live.object import BpfObject
 from purebpf.logs import DEBUG, logger
 from purebpf.plan.stages import open_object, plan_object
 from purebpf.plan.steps import LoadPlan
-from purebpf.plan.target import Target
 from purebpf.spec.model import ObjectSpec
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
     from os import PathLike
-    from typing import Any
 
-    from purebpf.live.attached import Attached
     from purebpf.live.kernel import Kernel
     from purebpf.plan.stages import FileRead, Source
+    from purebpf.plan.target import Target
 
     Path = str | PathLike[str]
     BtfFiles = Path | Iterable[Path]
@@ -145,34 +142,3 @@ def load(
     behind = kernel if kernel is not None else RunningKernel()
     loaded = execute(made, behind, log_level=log_level, log_size=log_size)
     return BpfObject(made, loaded)
-
-
-@contextmanager
-def attached(
-    source: ObjectSpec | Source,
-    *,
-    programs: Iterable[str] | None = None,
-    values: Mapping[str, Any] | None = None,
-    before_attach: Callable[[BpfObject], object] | None = None,
-    btf: BtfFiles | None = None,
-    kconfig: Kconfig | None = None,
-    **options: Any,
-) -> Iterator[Attached]:
-    """Open, load and attach an object for as long as the `with` block lasts.
-
-    `programs` are the only ones to load (default: as the file says), `values` initial values of global
-    variables, `before_attach` is called with the loaded object before anything is attached (fill maps there);
-    `btf` and `kconfig` are as for `plan`, `options` go to every attach call. Gives the object and its links; all is
-    detached and closed at the end.
-    """
-    from purebpf.live.attached import Attached
-
-    spec = source if isinstance(source, ObjectSpec) else open(source)
-    if programs is not None:
-        spec = spec.with_programs(*programs)
-    if values:
-        spec = spec.with_values(**values)
-    with load(spec, btf=btf, kconfig=kconfig) as loaded:
-        if before_attach is not None:
-            before_attach(loaded)
-        yield Attached(loaded, loaded.attach(**options))

@@ -20,9 +20,14 @@ A message is built in `__str__` from the error's data:
     remedy, where one is known
 """
 
+from __future__ import annotations
+
 import errno as errno_codes
-from collections.abc import Sequence
 from os import strerror
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # The kernel's own, which user space has no name for.
 _ENOTSUPP = 524

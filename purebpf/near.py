@@ -4,7 +4,11 @@ difflib alone needs seconds for the 120 000 symbols of a kernel. Two cheap tests
 contains the wanted one (`vfs_read` -> `ksys_vfs_read.isra.0`), or one of about its length that begins or ends alike.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MOST_COMPARED = 400
 _ALIKE = 0.6

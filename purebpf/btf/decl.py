@@ -6,9 +6,10 @@ ones printed in place. Where members do not lie as a compiler would put them, `p
 that contains itself: then a BtfError.
 """
 
+from __future__ import annotations
+
 from purebpf.btf.layout import align_of, bit_place, is_packed, size_of
 from purebpf.btf.padding import padding
-from purebpf.btf.reader import Btf
 from purebpf.btf.types import (
     Array,
     Const,
@@ -31,6 +32,10 @@ from purebpf.btf.types import (
     Volatile,
 )
 from purebpf.errors import BtfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from purebpf.btf.reader import Btf
 
 MAX_STEPS = 100_000
 MAX_NESTING = 40
@@ -62,7 +67,7 @@ def declare(btf: Btf, type_id: int) -> str:
     return _declared(_Printer(btf, type_id, bodies=True), type_id)
 
 
-def _declared(printer: "_Printer", type_id: int) -> str:
+def _declared(printer: _Printer, type_id: int) -> str:
     btf = printer.btf
     match btf[type_id]:
         case Struct() | Union() | Enum():

@@ -6,12 +6,18 @@ the kernel. And what is declared but not defined (`extern`) is to be defined. Ru
 length and its name, so the new `Btf` shares the index of the old.
 """
 
+from __future__ import annotations
+
 import struct
-from collections.abc import Mapping
 
 from purebpf.btf.kinds import VLEN_MASK
-from purebpf.btf.reader import Btf
 from purebpf.btf.types import DataSection, Function, FunctionProto, Kind, Variable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from purebpf.btf.reader import Btf
 
 _WORD = {"little": struct.Struct("<I"), "big": struct.Struct(">I")}
 _THREE_WORDS = {"little": struct.Struct("<III"), "big": struct.Struct(">III")}

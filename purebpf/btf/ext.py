@@ -7,7 +7,6 @@ stands behind the known fields is kept; shorter ones are refused. The byte order
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from struct import Struct as Format
 from types import MappingProxyType
@@ -19,6 +18,7 @@ from purebpf.units import ByteOffset, ByteOrder, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from typing import NoReturn
 
 HEADER_SIZE = 24

@@ -9,6 +9,8 @@ The info word is read as the newest kernel headers do: 24 bits of vlen, 7 bits o
 ones had 16 and 5, with the bits between required to be zero, so one reading serves both.
 """
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Callable
 from functools import lru_cache
@@ -85,7 +87,7 @@ def _steps(sizes: bytes) -> tuple[list[int], list[int]]:
     return fixed * 2, element * 2
 
 
-def scan_types(types: memoryview, swapped: bool, sizes: bytes) -> "tuple[array[int], None, int]":
+def scan_types(types: memoryview, swapped: bool, sizes: bytes) -> tuple[array[int], None, int]:
     """The pure-Python `Scan`.
 
     A view of words and an array of words walk equally fast; the view spares the copy. Most records have no
@@ -111,7 +113,7 @@ def scan_types(types: memoryview, swapped: bool, sizes: bytes) -> "tuple[array[i
     return offsets, None, end
 
 
-def native_words(section: memoryview, swapped: bool) -> "memoryview | array[int]":
+def native_words(section: memoryview, swapped: bool) -> memoryview | array[int]:
     """The 32-bit words of a section, copied only where they are in the other byte order."""
     if not swapped:
         return section.cast("I")

@@ -5,10 +5,15 @@ Rules: no recursion, whatever the nesting; time is linear in the types that are 
 as pahole and libbpf do. Unlike libbpf, 16-byte integers align to 16 bytes, as clang and gcc have them.
 """
 
+from __future__ import annotations
+
 from purebpf.btf.lookup import ALIASES, MAX_CHAIN, endless, resolve
-from purebpf.btf.reader import Btf
 from purebpf.btf.types import Array, DataSection, Enum, Float, Int, Kind, Member, Pointer, Struct, Union
 from purebpf.errors import BtfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from purebpf.btf.reader import Btf
 
 MAX_SIZE = 0xFFFFFFFF
 

@@ -5,10 +5,15 @@ steps, in a circle or not: the kernel follows 32, and without a limit a damaged 
 members that each lead through a hundred thousand typedefs.
 """
 
-from purebpf.btf.reader import Btf
+from __future__ import annotations
+
 from purebpf.btf.types import Kind
 from purebpf.errors import BtfError
 from purebpf.units import TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from purebpf.btf.reader import Btf
 
 MODIFIERS = frozenset({Kind.CONST, Kind.VOLATILE, Kind.RESTRICT, Kind.TYPE_TAG})
 ALIASES = MODIFIERS | {Kind.TYPEDEF}

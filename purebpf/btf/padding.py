@@ -1,5 +1,7 @@
 """Gaps between members as C can write them."""
 
+from __future__ import annotations
+
 _UNITS = ((64, "long long"), (32, "int"), (16, "short"), (8, "char"))
 _MAX_LINES = 16
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct as Format
 
 from purebpf.btf.decode import decode_type
@@ -33,6 +32,7 @@ from purebpf.units import ByteOrder, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Any, NoReturn
 
 MAGIC = 0xEB9F

@@ -1,5 +1,7 @@
 """One type as the bytes of its record: the reverse of `decode`."""
 
+from __future__ import annotations
+
 import struct
 from collections.abc import Callable
 
@@ -29,7 +31,10 @@ from purebpf.btf.types import (
     Variable,
     Volatile,
 )
-from purebpf.units import ByteOrder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from purebpf.units import ByteOrder
 
 StringOffset = Callable[[str], int]
 """Gives the offset of a string in the section that the record will refer to."""

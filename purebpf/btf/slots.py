@@ -5,13 +5,18 @@ indices into the type section. What renumbers or moves records (merging, dedupli
 words with these and never builds a type: a vmlinux has 126 000.
 """
 
+from __future__ import annotations
+
 from array import array
 from collections.abc import Callable, Sequence
 
 from purebpf.btf.kinds import KIND_MASK, VLEN_MASK
-from purebpf.btf.reader import Btf
 from purebpf.btf.types import Kind
 from purebpf.errors import BtfError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from purebpf.btf.reader import Btf
 
 IdMap = Sequence[int]
 """New ids, indexed by the old ones; 0 is 0."""
@@ -107,7 +112,7 @@ def bad_reference(btf: Btf, type_id: int, target: int) -> BtfError:
     return BtfError(reason, file=btf.name, section=".BTF")
 
 
-def record_ends(btf: Btf) -> "array[int]":
+def record_ends(btf: Btf) -> array[int]:
     """The word behind each own type's record, as `btf.places` has the first."""
     ends = array("I", btf.places)
     ends.append(len(btf.words))
@@ -115,7 +120,7 @@ def record_ends(btf: Btf) -> "array[int]":
     return ends
 
 
-def renumbered(btf: Btf, kept: Sequence[int], ids: IdMap, string: Callable[[int], int]) -> "array[int]":
+def renumbered(btf: Btf, kept: Sequence[int], ids: IdMap, string: Callable[[int], int]) -> array[int]:
     """The records of the own types `kept`, in that order, as native words for a new section.
 
     Each id is replaced by its entry in `ids`, each string offset by what `string` gives for it.

@@ -5,10 +5,15 @@ BTF is no cyclic object. `match` on these classes instead of comparing kind numb
 name "".
 """
 
+from __future__ import annotations
+
 from enum import IntEnum
 
 from purebpf.frozen import frozen
-from purebpf.units import BitOffset, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from purebpf.units import BitOffset, TypeId
 
 
 class Kind(IntEnum):

@@ -5,17 +5,23 @@ Strings are stored once. Ids are given in the order of `add`, beginning with `ne
 come later. What does not fit its field is a ValueError, the caller's mistake.
 """
 
+from __future__ import annotations
+
 import struct
 from array import array
-from collections.abc import Callable, Collection, Iterable, Sequence
 
 from purebpf.btf.ext import CORE_RECORD_SIZE, FUNC_RECORD_SIZE, LINE_RECORD_SIZE, CoreKind
 from purebpf.btf.kinds import KNOWN_SIZES, RECORD_SIZES
 from purebpf.btf.reader import HEADER_SIZE, LAYOUT_HEADER_SIZE, MAGIC, NATIVE, VERSION, Btf
 from purebpf.btf.records import encode_record
 from purebpf.btf.slots import IdMap, renumbered
-from purebpf.btf.types import BtfType
 from purebpf.units import ByteOrder, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
+    from purebpf.btf.types import BtfType
 
 KIND_LAYOUT = b"".join(
     bytes((0, 0, 0, 0)) if not kind else bytes((*KNOWN_SIZES[2 * kind : 2 * kind + 2], 0, 0)) for kind in RECORD_SIZES

@@ -5,11 +5,17 @@ Every reference that stands in the file (section of a symbol, symbol of a reloca
 was read: following one never fails.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from enum import IntEnum
 
 from purebpf.frozen import field, frozen
-from purebpf.units import ByteOrder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from purebpf.units import ByteOrder
 
 
 class SectionType(IntEnum):

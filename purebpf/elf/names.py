@@ -5,7 +5,11 @@ times what loading a small object may cost, so it is imported by the first call 
 never makes one.
 """
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 def machine_name(machine: int) -> str:

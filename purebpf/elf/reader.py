@@ -13,7 +13,6 @@ every table with.
 
 from __future__ import annotations
 
-from collections.abc import Container
 from struct import Struct
 
 from purebpf.elf.model import EM_BPF, ElfFile, Section, SectionType
@@ -54,6 +53,7 @@ class _PathLike(Protocol):
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Container
     from typing import BinaryIO
 
     Source = str | _PathLike | bytes | bytearray | memoryview | BinaryIO

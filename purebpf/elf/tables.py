@@ -8,6 +8,8 @@ Names are decoded once per offset and their total is limited to a small multiple
 overlap (linkers share tails), and without a limit n names of n bytes each would fit into a file of n bytes.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct, unpack
 

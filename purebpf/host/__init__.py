@@ -4,9 +4,26 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from purebpf.errors import KernelError
     from purebpf.host.target import running_target
+    from purebpf.uapi import ProgramType
 
-__all__ = ["running_target"]
+__all__ = ["kernel_error", "running_target"]
+
+
+def kernel_error(
+    operation: str,
+    subject: str,
+    error: OSError,
+    *,
+    program_type: ProgramType | None = None,
+    reason: str = "",
+    remedy: str = "",
+) -> KernelError:
+    """`purebpf.host.permissions.kernel_error`, which knows what stands in the way; only a refusal imports it."""
+    from purebpf.host import permissions
+
+    return permissions.kernel_error(operation, subject, error, program_type=program_type, reason=reason, remedy=remedy)
 
 
 def __getattr__(name: str) -> object:

@@ -4,6 +4,8 @@ Per-CPU maps have one value for each *possible* CPU: one that may be plugged in 
 are online and more than this process may use, so `os.cpu_count()` is the wrong number for them.
 """
 
+from __future__ import annotations
+
 from functools import cache
 
 from purebpf.errors import KernelError

@@ -8,20 +8,24 @@ may do, ENOMEM what the machine had left): it is raised and never remembered. No
 probe gets is closed before the next.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 import struct
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from purebpf.frozen import frozen
+from purebpf.host import kernel_error
 from purebpf.host.kallsyms import read_kallsyms
 from purebpf.host.memlock import raise_limit
-from purebpf.host.permissions import kernel_error
 from purebpf.plan.target import Feature
 from purebpf.syscall import calls, objects
 from purebpf.uapi import AttachType, MapType, ProgramType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LITTLE = sys.byteorder == "little"
 _R0, _R1, _R2, _R3, _R10 = 0, 1, 2, 3, 10
@@ -120,12 +124,17 @@ _TYPES = {
 # ---------------------------------------------------------------- probes
 
 
-@contextmanager
-def _open(fd: int) -> Iterator[int]:
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+class _open:  # noqa: N801 (used as a function)
+    """An fd for the length of a block; contextlib costs as much as three of our modules."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __enter__(self) -> int:
+        return self._fd
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
 
 
 def _program(program_type: ProgramType, code: bytes = _RETURN_0, *, name: bytes = b"", attach_type: int = 0) -> int:
@@ -246,18 +255,23 @@ def _syscall_wrapper() -> None:
         raise OSError(errno.EINVAL, "no wrapper")
 
 
-@contextmanager
-def _expected(answer: int) -> Iterator[None]:
+class _expected:  # noqa: N801 (used as a function)
     """The call in the block is to fail with `answer`; any other outcome means that the feature is not there."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno == answer:
-            return
-        if error.errno in _REFUSED or error.errno == errno.EBADF:
+
+    def __init__(self, answer: int) -> None:
+        self._answer = answer
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if error is None:
+            raise OSError(errno.EINVAL, "not refused")
+        if not isinstance(error, OSError):
+            return False
+        if error.errno != self._answer and (error.errno in _REFUSED or error.errno == errno.EBADF):
             raise OSError(errno.EINVAL, "refused otherwise than expected") from error
-        raise
-    raise OSError(errno.EINVAL, "not refused")
+        return error.errno == self._answer
 
 
 @frozen

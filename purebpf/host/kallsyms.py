@@ -7,12 +7,17 @@ It is not remembered across questions, as modules come and go.
 A reader without CAP_SYSLOG sees every address as 0 (kernel.kptr_restrict); the names are there all the same.
 """
 
+from __future__ import annotations
+
 import errno
-from collections.abc import Iterator
 
 from purebpf.errors import KernelError, NotPermitted
 from purebpf.frozen import field, frozen
 from purebpf.near import did_you_mean
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _TEXT_KINDS = frozenset("tTwW")
 

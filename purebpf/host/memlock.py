@@ -5,6 +5,8 @@ limit before its first request, after trying whether the kernel counts otherwise
 refused, so that newer kernels are asked nothing and their processes keep the limit they had.
 """
 
+from __future__ import annotations
+
 import resource
 
 from purebpf.host.version import running_version

@@ -4,6 +4,8 @@ Minimal systems and containers mount none of them. Nothing here mounts one: that
 the error says with which command.
 """
 
+from __future__ import annotations
+
 import errno
 import os
 

@@ -6,9 +6,10 @@ them all from /proc and /sys; `diagnose` is a pure function of what was read, an
 the call that failed.
 """
 
+from __future__ import annotations
+
 import errno as errno_codes
 import resource
-from collections.abc import Iterable, Iterator
 
 from purebpf.errors import KernelError, NotPermitted
 from purebpf.frozen import frozen
@@ -16,6 +17,10 @@ from purebpf.host.mounts import find_mount
 from purebpf.host.version import running_version
 from purebpf.plan.target import encode_version
 from purebpf.uapi import ProgramType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 12, 21, 38, 39
 _NAMES = {

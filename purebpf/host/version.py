@@ -6,6 +6,8 @@ programs of kernels before 5.0 are refused unless they name the exact code. Ubun
 /proc/version_signature, Debian in `uname -v`.
 """
 
+from __future__ import annotations
+
 import os
 from functools import cache
 

@@ -8,11 +8,16 @@ Scans take every eighth byte (`code[::8]`) and let `bytes.find` run over the opc
 some 40 us, where a loop over slots costs 14 ms. A second half of ldimm64 has opcode 0 and is never found.
 """
 
+from __future__ import annotations
+
 import struct
-from collections.abc import Iterator
 
 from purebpf.insn.opcodes import BPF_PSEUDO_CALL, CALL, LDIMM64, SLOT
 from purebpf.units import ByteOrder, InsnIndex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Code = bytes | bytearray | memoryview
 

@@ -13,9 +13,7 @@ from purebpf.btf.codec import codec_for
 from purebpf.elf import SHN_ABS, SHN_COMMON, SHN_UNDEF, SectionType
 from purebpf.plan.stages import FileRead, StageResult
 from purebpf.plan.steps import LoadPlan
-from purebpf.relocate.extern_code import Address, KernelType
-from purebpf.relocate.externs import ResolvedExterns
-from purebpf.relocate.model import AdaptedCode, Fixup, LinkedProgram
+from purebpf.relocate.model import AdaptedCode, Address, Fixup, KernelType, LinkedProgram, ResolvedExterns
 from purebpf.spec.model import (
     CoreAccess,
     ExternCall,

@@ -13,8 +13,7 @@ from functools import partial
 
 from purebpf.errors import KernelError, VerifierError
 from purebpf.frozen import field, frozen, mutable
-from purebpf.host.permissions import kernel_error
-from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
+from purebpf.host import kernel_error
 from purebpf.syscall import calls, objects
 from purebpf.syscall.fd import Fd
 from purebpf.units import Protocol
@@ -22,6 +21,8 @@ from purebpf.units import Protocol
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
 
 # libbpf starts with 16 MiB; most verdicts fit into far less, and a log that was cut is asked for again.
 _LOG_START: Final = 1 << 18

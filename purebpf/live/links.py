@@ -7,10 +7,10 @@ raised when all were tried. Closing twice is fine.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from types import TracebackType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
     from typing import Self
 
     from purebpf.live.link import Link

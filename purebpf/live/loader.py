@@ -10,8 +10,6 @@ maps without them, and a map whose type ids are refused is created once more wit
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from functools import partial
 
 from purebpf.btf import Btf, InfoSection, line_infos
@@ -19,8 +17,9 @@ from purebpf.errors import KernelError, NotPermitted
 from purebpf.frozen import field, mutable, replace
 from purebpf.live.kernel import Handle, Kernel, LoadLog, MapFacts, Memory
 from purebpf.logs import DEBUG, logger
-from purebpf.plan.attach_target import NOWHERE, AttachPoint
 from purebpf.plan.steps import (
+    NOWHERE,
+    AttachPoint,
     BindMap,
     CreateMap,
     FillStructOps,
@@ -39,6 +38,7 @@ from purebpf.uapi import MapType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from logging import Logger
     from typing import Final
 
@@ -86,6 +86,8 @@ def execute(
             loading.perform(step)
     except BaseException:
         # The stack is made only now: each callback that it takes costs as much as a step.
+        from contextlib import ExitStack
+
         with ExitStack() as stack:
             for undo in loading.undo:
                 stack.callback(undo)

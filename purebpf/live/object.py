@@ -8,25 +8,24 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from types import TracebackType
 
 from purebpf.errors import AttachTargetError, BpfError
 from purebpf.frozen import replace
 from purebpf.live.links import Links
-from purebpf.live.loader import Loaded
 from purebpf.live.program import Program
 from purebpf.logs import DEBUG, logger
-from purebpf.plan.steps import LoadPlan, LoadProgram
-from purebpf.spec.edit import named
 from purebpf.spec.model import MapOrigin, ObjectSpec
-from purebpf.spec.records import record_type
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import MapType
 from purebpf.units import VOID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
     from typing import Any, Self, TypeVar
+
+    from purebpf.live.loader import Loaded
+    from purebpf.plan.steps import LoadPlan, LoadProgram
 
     _Item = TypeVar("_Item")
     from purebpf.live.images import ArenaImage, MappedImage, SyscallImage
@@ -49,6 +48,8 @@ class _Lazy(Mapping[str, "_Item"]):
         item = self._made.get(name)
         if item is None:
             if name not in self._names:
+                from purebpf.spec.edit import named
+
                 try:
                     named(self._kind, name, self._names)
                 except ValueError as error:
@@ -101,6 +102,8 @@ class _Opener:
             map_spec = replace(map_spec, value_type=VOID)
         elif map_spec.type == MapType.RINGBUF:
             # The map has no value type of its own: the kernel refuses one.
+            from purebpf.spec.records import record_type
+
             map_spec = replace(map_spec, value_type=record_type(self.spec, name) or VOID)
         return open_map(_fd(self._loaded.maps[name]), map_spec, self.spec.btf, cpus=len(possible_cpus()))
 

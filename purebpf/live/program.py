@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import errno
 
-from purebpf.errors import KernelError
-from purebpf.host.permissions import kernel_error
-from purebpf.plan.steps import LoadProgram
-from purebpf.spec.model import ProgramSpec
+from purebpf.host import kernel_error
 from purebpf.syscall import objects, programs
-from purebpf.syscall.fd import Fd
 from purebpf.uapi import AttachType, ProgramType
 
 TYPE_CHECKING = False
@@ -23,7 +19,11 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Self
 
+    from purebpf.errors import KernelError
     from purebpf.live.link import IterLink, Link
+    from purebpf.plan.steps import LoadProgram
+    from purebpf.spec.model import ProgramSpec
+    from purebpf.syscall.fd import Fd
     from purebpf.syscall.infos import ProgInfo
     from purebpf.syscall.programs import TestRun
     from purebpf.units import HasFd

@@ -12,13 +12,14 @@ from purebpf.errors import NotSupported, PlanError
 from purebpf.frozen import replace
 from purebpf.plan.steps import MapMemory
 from purebpf.plan.target import Feature, Target
-from purebpf.relocate.model import LinkedProgram, MapSlot
-from purebpf.spec.model import MapSpec
-from purebpf.units import ByteOrder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from purebpf.relocate.model import LinkedProgram, MapSlot
+    from purebpf.spec.model import MapSpec
+    from purebpf.units import ByteOrder
 
 _INSN_SIZE: Final = 8
 

@@ -15,56 +15,25 @@ names are told, and where the symbols know what became of the function, that too
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from purebpf.btf import Btf, Kind
 from purebpf.errors import AttachTargetError, BpfError, NotSupported
 from purebpf.frozen import frozen
-from purebpf.plan.target import ProgramTypes, Target
-from purebpf.spec.model import ProgramSpec
+from purebpf.plan.steps import NOWHERE, AttachPoint, TargetProgram
 from purebpf.uapi import AttachType, ProgramType
-from purebpf.units import VOID, HasFd, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Final
+
+    from purebpf.plan.target import ProgramTypes, Target
+    from purebpf.spec.model import ProgramSpec
+    from purebpf.units import HasFd, TypeId
 
 # What the compiler appends to the name of a function that it changed or took a part out of.
 _CHANGED_BY_COMPILER: Final = (".isra.0", ".constprop.0", ".part.0", ".cold", ".llvm.0")
 _KERNEL: Final = "vmlinux"
 _LISTED_AT_MOST: Final = 40
-
-
-@frozen
-class TargetProgram:
-    """A loaded program as the target of another: its fd is asked of `program` when the plan is carried out."""
-
-    name: str
-    id: int
-    program: HasFd | int
-
-    @property
-    def fd(self) -> int:
-        """Its file descriptor."""
-        return self.program if isinstance(self.program, int) else self.program.fileno()
-
-
-@frozen
-class AttachPoint:
-    """A type id, and whose: the kernel's, a module's, or a program's."""
-
-    btf_id: TypeId = VOID
-    module: str | None = None
-    program: TargetProgram | None = None
-
-    def __str__(self) -> str:
-        if self.program is not None:
-            return f"type {self.btf_id} of program '{self.program.name}' (id {self.program.id})"
-        whose = f"module '{self.module}'" if self.module is not None else "the kernel"
-        return f"type {self.btf_id} of {whose}"
-
-
-NOWHERE: Final = AttachPoint()
 
 
 @frozen
@@ -88,8 +57,7 @@ _BY_ATTACH_TYPE: Final = {
 
 def attach_point(program: ProgramSpec, target: Target) -> AttachPoint:
     """Where `program` goes, `NOWHERE` for a program whose type has no such target."""
-    definition = program.definition
-    if program.target_program is None and (definition is None or not definition.btf_target):
+    if not program.goes_to_a_type:
         return NOWHERE
     names = _FUNCTIONS
     if program.expected_attach_type is not None:

@@ -9,19 +9,17 @@ Rules, all libbpf's so that a load is the same, byte for byte:
   the object's name giving way, a section with a suffix of its own keeps its name;
 - a ring buffer is rounded up to a power of two of pages, a perf array without a size gets a slot a CPU;
 - some map types refuse type ids: those are not given any.
+
+What few objects have (arenas, jump tables, struct_ops, ...) is a module of its own, imported for an object that has it:
+of the first load of a process most is importing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-
 from purebpf.errors import NotSupported, PlanError
-from purebpf.plan.arena import arena_memory, with_variables_placed
-from purebpf.plan.attach_target import attach_point
 from purebpf.plan.downgrade import attach_type_for, code_for
-from purebpf.plan.jumptables import table_steps
-from purebpf.plan.left_out import without_maps
 from purebpf.plan.steps import (
+    NOWHERE,
     BindMap,
     CreateMap,
     FillStructOps,
@@ -34,9 +32,7 @@ from purebpf.plan.steps import (
     SetValue,
     Step,
 )
-from purebpf.plan.struct_ops import StructOps, match_struct_ops
 from purebpf.plan.target import Feature, Target
-from purebpf.relocate.model import LinkedProgram
 from purebpf.spec.data import F_MMAPABLE
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, Pinning, ProgramSpec
 from purebpf.spec.sections import section_definitions
@@ -45,7 +41,12 @@ from purebpf.units import TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Final
+
+    from purebpf.plan.steps import AttachPoint, MapMemory
+    from purebpf.plan.struct_ops import StructOps
+    from purebpf.relocate.model import LinkedProgram
 
 _NAME_LIMIT: Final = 15
 # A data map's name keeps at least this much of its section's name.
@@ -84,6 +85,7 @@ _OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 _UNSPEC: Final = ProgramType.UNSPEC
 _KPROBE: Final = ProgramType.KPROBE
 _STRUCT_OPS: Final = ProgramType.STRUCT_OPS
+_STRUCT_OPS_MAP: Final = MapOrigin.STRUCT_OPS
 _PROG_NAME: Final = Feature.PROG_NAME
 _GLOBAL_DATA: Final = Feature.GLOBAL_DATA
 _ARRAY_MMAP: Final = Feature.ARRAY_MMAP
@@ -108,12 +110,16 @@ def build_plan(
             remedy="compile with -target bpf, which takes the byte order of the machine it runs on",
         )
     named = target.supports(_PROG_NAME)
-    steps = [*table_steps(programs, target, named)]
+    steps: list[Step] = []
+    if any(linked.tables for linked in programs):
+        from purebpf.plan.jumptables import table_steps
+
+        steps += table_steps(programs, target, named)
     if btf is not None:
         steps.append(LoadBtf(btf))
     maps = _maps_to_create(spec, target, programs)
-    ops = match_struct_ops(spec, target)
-    arena = next((arena_memory(m, target) for m in maps.values() if m.type == _ARENA), None)
+    ops = _struct_ops(spec, target)
+    arena = _arena(maps, target)
     waiting: list[Step] = []
     made: set[str] = set()
     for map_spec in maps.values():
@@ -129,14 +135,55 @@ def build_plan(
     if bound and programs and not target.supports(_PROG_BIND_MAP):
         bound = []
     for linked in programs:
-        placed = without_maps(linked, maps, spec.maps, spec.byteorder)
-        if arena is not None:
-            placed = with_variables_placed(placed, arena, spec.byteorder)
+        placed = _placed(spec, linked, maps, arena)
         steps.append(_load_program(spec, placed, target, btf is not None, named, ops))
         steps += [BindMap(linked.name, name) for name in bound]
     steps += _program_slots(maps, {linked.name for linked in programs})
-    steps += [FillStructOps(name, table.image, table.programs) for name, table in ops.tables.items()]
+    if ops is not None:
+        steps += [FillStructOps(name, table.image, table.programs) for name, table in ops.tables.items()]
     return LoadPlan(target.name, tuple(steps), spec)
+
+
+def _struct_ops(spec: ObjectSpec, target: Target) -> StructOps | None:
+    """What the kernel has for the object's struct_ops; None for an object that has nothing of the kind."""
+    maps = any(m.origin is _STRUCT_OPS_MAP for m in spec.maps.values())
+    if not maps and not any(program.type == _STRUCT_OPS for program in spec.programs.values()):
+        return None
+    from purebpf.plan.struct_ops import match_struct_ops
+
+    return match_struct_ops(spec, target)
+
+
+def _arena(maps: Mapping[str, MapSpec], target: Target) -> MapMemory | None:
+    arena = next((m for m in maps.values() if m.type == _ARENA), None)
+    if arena is None:
+        return None
+    from purebpf.plan.arena import arena_memory
+
+    return arena_memory(arena, target)
+
+
+def _placed(
+    spec: ObjectSpec, linked: LinkedProgram, maps: Mapping[str, MapSpec], arena: MapMemory | None
+) -> LinkedProgram:
+    """The program without the maps that are left out, and with the arena's variables where they are."""
+    if len(maps) < len(spec.maps):
+        from purebpf.plan.left_out import without_maps
+
+        linked = without_maps(linked, maps, spec.maps, spec.byteorder)
+    if arena is not None:
+        from purebpf.plan.arena import with_variables_placed
+
+        linked = with_variables_placed(linked, arena, spec.byteorder)
+    return linked
+
+
+def _attach_point(program: ProgramSpec, target: Target) -> AttachPoint:
+    if not program.goes_to_a_type:
+        return NOWHERE
+    from purebpf.plan.attach_target import attach_point
+
+    return attach_point(program, target)
 
 
 def _maps_to_create(spec: ObjectSpec, target: Target, programs: Sequence[LinkedProgram]) -> Mapping[str, MapSpec]:
@@ -156,10 +203,10 @@ def _maps_to_create(spec: ObjectSpec, target: Target, programs: Sequence[LinkedP
 
 
 def _map_steps(
-    spec: ObjectSpec, map_spec: MapSpec, target: Target, typed: bool, named: bool, pin_root: str, ops: StructOps
+    spec: ObjectSpec, map_spec: MapSpec, target: Target, typed: bool, named: bool, pin_root: str, ops: StructOps | None
 ) -> Iterator[Step]:
     created = _create_map(spec, map_spec, target, typed, named, pin_root)
-    table = ops.tables.get(map_spec.name)
+    table = ops.tables.get(map_spec.name) if ops is not None else None
     yield created if table is None else table.created(created)
     if map_spec.origin not in _IMAGES:
         return
@@ -226,12 +273,12 @@ def ring_size(wanted: int, page_size: int) -> int:
 
 
 def _load_program(
-    spec: ObjectSpec, linked: LinkedProgram, target: Target, typed: bool, named: bool, ops: StructOps
+    spec: ObjectSpec, linked: LinkedProgram, target: Target, typed: bool, named: bool, ops: StructOps | None
 ) -> LoadProgram:
     program = spec.programs[linked.name]
     _check_loadable(program)
     attach_type: AttachType | int | None = attach_type_for(program, target)
-    operation = ops.operation(program) if program.type == _STRUCT_OPS else None
+    operation = ops.operation(program) if ops is not None and program.type == _STRUCT_OPS else None
     if operation is not None:
         attach_type = operation.member
     with_info = typed and bool(linked.func_info or linked.line_info) and target.supports(_BTF_FUNC)
@@ -253,7 +300,7 @@ def _load_program(
         line_info_record_size=spec.line_info_record_size,
         btf_slots=linked.btf_slots,
         fd_array=linked.fd_array,
-        attach=attach_point(program, target) if operation is None else operation.attach,
+        attach=_attach_point(program, target) if operation is None else operation.attach,
         log_level=program.log_level,
         poisoned=linked.poisoned,
         left_out=linked.left_out,

@@ -14,7 +14,6 @@ names the copy. Rules, libbpf's to the byte:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from struct import Struct as Format
 
 from purebpf.btf import (
@@ -33,14 +32,16 @@ from purebpf.btf import (
 from purebpf.btf.writer import with_added
 from purebpf.frozen import field, frozen, mutable, replace
 from purebpf.plan.target import Feature, Target
-from purebpf.relocate.model import LinkedProgram
-from purebpf.spec.model import ObjectSpec
 from purebpf.uapi import ProgramType
 from purebpf.units import VOID, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Final
+
+    from purebpf.relocate.model import LinkedProgram
+    from purebpf.spec.model import ObjectSpec
 
 _TAG: Final = "arg:ctx"
 
@@ -82,8 +83,7 @@ def with_named_contexts(
 ) -> tuple[ObjectSpec, Sequence[LinkedProgram]]:
     """The object with the types, and the programs with the func_info, that an older kernel understands."""
     btf = spec.btf
-    # A search of the bytes: hardly an object has the tag.
-    if btf is None or f"\0{_TAG}\0".encode() not in btf.raw or target.supports(Feature.ARG_CTX_TAG):
+    if btf is None or target.supports(Feature.ARG_CTX_TAG):
         return spec, programs
     tagged = list(_tagged_arguments(btf))
     added: list[BtfType] = []

@@ -9,14 +9,15 @@ from __future__ import annotations
 from purebpf.insn.opcodes import SLOT
 from purebpf.insn.patch import iter_calls, patch_imm
 from purebpf.plan.target import Feature, Target
-from purebpf.spec.model import ProgramSpec
 from purebpf.spec.sections import AttachKind
 from purebpf.uapi import AttachType
-from purebpf.units import ByteOrder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from purebpf.spec.model import ProgramSpec
+    from purebpf.units import ByteOrder
 
 _PROBE_READ: Final = 4
 _PROBE_READ_STR: Final = 45

@@ -7,18 +7,19 @@ it. The kernel wants the map frozen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from struct import pack
 
 from purebpf.errors import NotSupported
 from purebpf.plan.steps import CreateMap, FreezeMap, SetValue, Step
 from purebpf.plan.target import Feature, Target
-from purebpf.relocate.model import LinkedProgram
 from purebpf.uapi import MapType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Final
+
+    from purebpf.relocate.model import LinkedProgram
 
 _VALUE: Final = "IIII"
 _VALUE_SIZE: Final = 16

@@ -8,16 +8,17 @@ complaint is turned back into the map (`purebpf.live.verifier`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from struct import pack
 
 from purebpf.frozen import replace
 from purebpf.relocate.model import Failure, LinkedProgram
-from purebpf.units import ByteOrder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
     from typing import Final
+
+    from purebpf.units import ByteOrder
 
 _INSN_SIZE: Final = 8
 _CALL: Final = 0x85

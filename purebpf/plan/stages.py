@@ -16,31 +16,30 @@ inspection. Both run the same functions on the same values.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from purebpf.btf import Btf, BtfExt
 from purebpf.elf import ElfFile, contents, read_elf
 from purebpf.errors import BpfError
 from purebpf.frozen import frozen, replace
 from purebpf.plan.build import DEFAULT_PIN_ROOT, build_plan
-from purebpf.plan.context_tags import with_named_contexts
 from purebpf.plan.sanitize import sanitize
-from purebpf.plan.steps import LoadPlan
-from purebpf.plan.target import Target
 from purebpf.relocate.core import adapt
-from purebpf.relocate.extern_code import KCONFIG_MAP
-from purebpf.relocate.externs import ResolvedExterns, resolve_externs
 from purebpf.relocate.link import link
-from purebpf.relocate.model import AdaptedCode, LinkedProgram
+from purebpf.relocate.model import KCONFIG_MAP, ResolvedExterns
 from purebpf.spec.describe import describe, read_btf
-from purebpf.spec.model import ObjectSpec
-from purebpf.spec.struct_ops import programs_to_load
+from purebpf.spec.programs import programs_to_load
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
     from os import PathLike
     from typing import Any, BinaryIO, Final
+
+    from purebpf.btf import Btf, BtfExt
+    from purebpf.plan.steps import LoadPlan
+    from purebpf.plan.target import Target
+    from purebpf.relocate.model import AdaptedCode, LinkedProgram
+    from purebpf.spec.model import ObjectSpec
 
     Source = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
@@ -99,8 +98,8 @@ def plan_object(
     programs = programs_to_load(spec)
     adapted = adapt(spec, programs, target)
     linked = _link(spec, adapted, programs)
-    resolved = resolve_externs(spec, linked, target)
-    known, tagged = with_named_contexts(_with_kconfig(spec, resolved), resolved.programs, target)
+    resolved = _externs(spec, linked, target)
+    known, tagged = _with_named_contexts(_with_kconfig(spec, resolved), resolved.programs, target)
     types = _sanitize(known, target)
     if see is not None:
         for stage, value in (("core", adapted), ("externs", resolved), ("sanitize", types)):
@@ -150,6 +149,26 @@ def _link(spec: ObjectSpec, adapted: AdaptedCode, programs: tuple[str, ...]) -> 
     return tuple(link(spec, adapted.functions, program, adapted.fixups) for program in programs)
 
 
+def _externs(spec: ObjectSpec, programs: tuple[LinkedProgram, ...], target: Target) -> ResolvedExterns:
+    if not spec.externs:
+        return ResolvedExterns(programs)
+    # Of the first load of a process most is importing, so that this is imported for those who have externs.
+    from purebpf.relocate.externs import resolve_externs
+
+    return resolve_externs(spec, programs, target)
+
+
+def _with_named_contexts(
+    spec: ObjectSpec, programs: Sequence[LinkedProgram], target: Target
+) -> tuple[ObjectSpec, Sequence[LinkedProgram]]:
+    # A search of the bytes: hardly an object has the tag.
+    if spec.btf is None or b"\0arg:ctx\0" not in spec.btf.raw:
+        return spec, programs
+    from purebpf.plan.context_tags import with_named_contexts
+
+    return with_named_contexts(spec, programs, target)
+
+
 def _with_kconfig(spec: ObjectSpec, resolved: ResolvedExterns) -> ObjectSpec:
     """The spec with the kernel's configuration in the map of its values."""
     if resolved.kconfig is None:
@@ -164,7 +183,7 @@ def _sanitize(spec: ObjectSpec, target: Target) -> bytes | None:
 
 def _with_tags(values: dict[str, Any], target: Target) -> tuple[ObjectSpec, Sequence[LinkedProgram]]:
     resolved: ResolvedExterns = values["externs"]
-    return with_named_contexts(_with_kconfig(values["describe"], resolved), resolved.programs, target)
+    return _with_named_contexts(_with_kconfig(values["describe"], resolved), resolved.programs, target)
 
 
 def _traced_plan(values: dict[str, Any], target: Target) -> LoadPlan:
@@ -181,7 +200,7 @@ _RUN: Final[dict[str, Callable[[dict[str, Any], Source, Target, str | None], Any
     "link": lambda values, source, target, name: _link(
         values["describe"], values["core"], programs_to_load(values["describe"])
     ),
-    "externs": lambda values, source, target, name: resolve_externs(values["describe"], values["link"], target),
+    "externs": lambda values, source, target, name: _externs(values["describe"], values["link"], target),
     "sanitize": lambda values, source, target, name: _sanitize(_with_tags(values, target)[0], target),
     "plan": lambda values, source, target, name: _traced_plan(values, target),
 }

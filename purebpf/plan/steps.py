@@ -8,18 +8,17 @@ program is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from purebpf.frozen import field, frozen
-from purebpf.plan.attach_target import NOWHERE, AttachPoint, TargetProgram
-from purebpf.relocate.model import BtfSlot, MapSlot, PlacedFunction, PoisonedAccess, PoisonedCall
-from purebpf.spec.model import ObjectSpec
 from purebpf.uapi import AttachType, MapType, ProgramType
-from purebpf.units import VOID, TypeId
+from purebpf.units import VOID, HasFd, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any, Final
+
+    from purebpf.relocate.model import BtfSlot, MapSlot, PlacedFunction, PoisonedAccess, PoisonedCall
+    from purebpf.spec.model import ObjectSpec
 
 
 @frozen
@@ -126,6 +125,38 @@ class FreezeMap:
 
     def __str__(self) -> str:
         return f"freeze map '{self.map}'"
+
+
+@frozen
+class TargetProgram:
+    """A loaded program as the target of another: its fd is asked of `program` when the plan is carried out."""
+
+    name: str
+    id: int
+    program: HasFd | int
+
+    @property
+    def fd(self) -> int:
+        """Its file descriptor."""
+        return self.program if isinstance(self.program, int) else self.program.fileno()
+
+
+@frozen
+class AttachPoint:
+    """A type id, and whose: the kernel's, a module's, or a program's."""
+
+    btf_id: TypeId = VOID
+    module: str | None = None
+    program: TargetProgram | None = None
+
+    def __str__(self) -> str:
+        if self.program is not None:
+            return f"type {self.btf_id} of program '{self.program.name}' (id {self.program.id})"
+        whose = f"module '{self.module}'" if self.module is not None else "the kernel"
+        return f"type {self.btf_id} of {whose}"
+
+
+NOWHERE: Final = AttachPoint()
 
 
 @frozen

@@ -16,15 +16,11 @@ the programs and keeps the value for whoever attaches the map.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-
 from purebpf.btf import Btf, BtfError, FunctionProto, Kind, Member, Pointer, Struct, resolve, size_of, type_name
 from purebpf.btf.layout import bit_place
 from purebpf.errors import NotSupported, PlanError
 from purebpf.frozen import field, frozen, mutable, replace
-from purebpf.plan.attach_target import AttachPoint
-from purebpf.plan.steps import CreateMap
-from purebpf.plan.target import Target
+from purebpf.plan.steps import AttachPoint
 from purebpf.relocate.compat import essential_name
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, ProgramSpec
 from purebpf.spec.struct_ops import F_LINK
@@ -33,7 +29,11 @@ from purebpf.units import VOID, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from typing import Final
+
+    from purebpf.plan.steps import CreateMap
+    from purebpf.plan.target import Target
 
 # BPF_F_VTYPE_BTF_OBJ_FD of uapi/linux/bpf.h: the value's type is that of a module.
 F_VTYPE_BTF_OBJ_FD: Final = 1 << 15

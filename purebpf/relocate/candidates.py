@@ -10,9 +10,6 @@ so that the second object that asks for `task_struct.pid` pays for a look into a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from purebpf.btf import Btf
 from purebpf.frozen import field, frozen, mutable
 from purebpf.relocate.access import Place, enumerators_of, places_of
 from purebpf.relocate.compat import essential_name, kinds_compatible
@@ -20,7 +17,10 @@ from purebpf.units import Protocol, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
+
+    from purebpf.btf import Btf
 
 
 class ModuleTypes(Protocol):

@@ -16,15 +16,15 @@ an object is bounded, so that damaged types cost little.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-
 from purebpf.btf import Array, Btf, Enum, Forward, FunctionProto, Int, Kind, Pointer, Struct, Union, Void, resolve
 from purebpf.errors import RelocationError
-from purebpf.units import TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from typing import Final
+
+    from purebpf.units import TypeId
 
 DEEPEST: Final = 32
 _MOST_COMPARISONS: Final = 131_072

@@ -9,17 +9,21 @@ A record that matches nothing in the target is no error: its instruction is pois
 the last word. Everything else that goes wrong is an error of the program that reaches the function.
 """
 
-from collections.abc import Iterable
-from contextlib import suppress
+from __future__ import annotations
 
 from purebpf.btf import Btf, InfoSection, line_at
 from purebpf.errors import BpfError, BtfError, RelocationError
 from purebpf.frozen import replace
-from purebpf.relocate.candidates import KernelTypes
 from purebpf.relocate.model import AdaptedCode, Fixup
 from purebpf.relocate.patch import Change, apply, immediate, poison
 from purebpf.relocate.resolve import Decision, Resolver, accesses_in_order
 from purebpf.spec.model import CoreAccess, FunctionSpec, ObjectSpec, SubprogramAddress, SubprogramCall
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from purebpf.relocate.candidates import KernelTypes
 
 
 def adapt(spec: ObjectSpec, programs: Iterable[str], target: KernelTypes) -> AdaptedCode:
@@ -75,8 +79,10 @@ def reached(spec: ObjectSpec, program: str) -> Iterable[FunctionSpec]:
 
 def _rule_out(resolver: Resolver, access: CoreAccess) -> None:
     # What is wrong with a function that is never run may stay wrong.
-    with suppress(BpfError):
+    try:  # noqa: SIM105 (contextlib is not worth importing for it)
         resolver.decide(access.record)
+    except BpfError:
+        pass
 
 
 def _carry_out(code: bytearray, access: CoreAccess, decision: Decision, spec: ObjectSpec) -> bool:

@@ -11,22 +11,30 @@ can be reached and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from purebpf.errors import UnresolvedExtern
-from purebpf.frozen import frozen, replace
+from purebpf.frozen import replace
 from purebpf.insn.opcodes import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_KFUNC_CALL, BPF_PSEUDO_MAP_VALUE, CALL, SLOT
 from purebpf.insn.patch import patch_imm, patch_ldimm64, patch_offset, patch_source
-from purebpf.relocate.model import BtfSlot, Failure, LinkedProgram, MapSlot, PoisonedCall
+from purebpf.relocate.model import (
+    KCONFIG_MAP,
+    BtfSlot,
+    Failure,
+    Found,
+    KernelType,
+    LinkedProgram,
+    MapSlot,
+    PoisonedCall,
+)
 from purebpf.spec.model import ExternCall, ExternKind, ExternSpec, ObjectSpec
-from purebpf.units import TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Final
 
-KCONFIG_MAP: Final = ".kconfig"
+
 KFUNC_POISON: Final = 2002000000
 """What a call of an absent weak kfunc calls: this plus the extern's number, libbpf's so that logs read the same."""
 
@@ -35,25 +43,6 @@ _WORDS: Final = {
     ExternKind.KSYM: "kernel symbol",
     ExternKind.KFUNC: "kernel function",
 }
-
-
-@frozen
-class KernelType:
-    """A variable or function of the kernel (`module` is '') or of a module, by the id of its VAR or FUNC."""
-
-    id: TypeId
-    module: str = ""
-
-
-@frozen
-class Address:
-    """A kernel symbol by its address; 0 for one that is not there."""
-
-    address: int
-
-
-Found = KernelType | Address | None
-"""None is a weak kernel function or typed variable that is not there."""
 
 
 def word_for(extern: ExternSpec) -> str:

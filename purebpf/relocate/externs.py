@@ -12,7 +12,6 @@ libbpf's. `extern_code` puts what was found into the programs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_at, resolve
@@ -20,27 +19,20 @@ from purebpf.errors import BpfError, UnresolvedExtern
 from purebpf.frozen import field, frozen, mutable
 from purebpf.near import did_you_mean
 from purebpf.relocate.compat import essential_name, types_compatible
-from purebpf.relocate.extern_code import KCONFIG_MAP, Address, Found, KernelType, fill, word_for
+from purebpf.relocate.extern_code import fill, word_for
 from purebpf.relocate.kconfig import encode, encode_number
-from purebpf.relocate.kernel_facts import KernelFacts, Symbols
-from purebpf.relocate.model import Failure, LinkedProgram
+from purebpf.relocate.model import KCONFIG_MAP, Address, Failure, Found, KernelType, LinkedProgram, ResolvedExterns
 from purebpf.spec.model import DUMMY, ExternCall, ExternKind, ExternSpec, ExternValue, ObjectSpec
-from purebpf.units import TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Final
 
+    from purebpf.relocate.kernel_facts import KernelFacts, Symbols
+    from purebpf.units import TypeId
+
 _MOST_MODULES: Final = 0x7FFF
-
-
-@frozen
-class ResolvedExterns:
-    """Result of the stage `externs`; `kconfig` are the contents of the map `.kconfig`, None where there is none."""
-
-    programs: tuple[LinkedProgram, ...]
-    kconfig: bytes | None = field(default=None, repr=False)
-    found: Mapping[str, Found] = field(default_factory=dict)
 
 
 def resolve_externs(spec: ObjectSpec, programs: Sequence[LinkedProgram], kernel: KernelFacts) -> ResolvedExterns:

@@ -12,11 +12,12 @@ import re
 import warnings
 
 from purebpf.spec.model import ExternSpec, KconfigForm
-from purebpf.units import ByteOrder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from purebpf.units import ByteOrder
 
 _NUMBER: Final = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
 _MOST_DIGITS: Final = 64

@@ -1,10 +1,15 @@
 """What the stage `externs` asks of a target, as protocols; `purebpf.plan.target.Target` has it all."""
 
-from collections.abc import Iterable
+from __future__ import annotations
 
-from purebpf.btf import Btf
-from purebpf.relocate.candidates import ModuleTypes
 from purebpf.units import Protocol
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from purebpf.btf import Btf
+    from purebpf.relocate.candidates import ModuleTypes
 
 
 class Symbols(Protocol):

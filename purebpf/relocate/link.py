@@ -15,7 +15,6 @@ is handed on: the kernel refuses a list with gaps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from struct import Struct
 from types import MappingProxyType
 
@@ -39,6 +38,7 @@ from purebpf.units import InsnIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from typing import Final
 
 _INSN_SIZE: Final = 8

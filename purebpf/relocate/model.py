@@ -5,12 +5,20 @@ will stand; the `MapSlot`s beside it say which map belongs where. So a program's
 and two plans for the same target are equal byte for byte.
 """
 
-from collections.abc import Callable, Mapping
+from __future__ import annotations
 
 from purebpf.frozen import field, frozen
-from purebpf.relocate.resolve import Decision
-from purebpf.spec.model import ExternCall, ExternValue, FunctionSpec
-from purebpf.units import InsnIndex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Final
+
+    from purebpf.relocate.resolve import Decision
+    from purebpf.spec.model import ExternCall, ExternValue, FunctionSpec
+    from purebpf.units import InsnIndex, TypeId
+
+KCONFIG_MAP: Final = ".kconfig"
 
 
 @frozen
@@ -132,3 +140,31 @@ class LinkedProgram:
     left_out: tuple[tuple[int, str], ...] = ()
     func_info: bytes = field(default=b"", repr=False)
     line_info: bytes = field(default=b"", repr=False)
+
+
+@frozen
+class KernelType:
+    """A variable or function of the kernel (`module` is '') or of a module, by the id of its VAR or FUNC."""
+
+    id: TypeId
+    module: str = ""
+
+
+@frozen
+class Address:
+    """A kernel symbol by its address; 0 for one that is not there."""
+
+    address: int
+
+
+Found = KernelType | Address | None
+"""None is a weak kernel function or typed variable that is not there."""
+
+
+@frozen
+class ResolvedExterns:
+    """Result of the stage `externs`; `kconfig` are the contents of the map `.kconfig`, None where there is none."""
+
+    programs: tuple[LinkedProgram, ...]
+    kconfig: bytes | None = field(default=None, repr=False)
+    found: Mapping[str, Found] = field(default_factory=dict)

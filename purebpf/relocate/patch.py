@@ -17,11 +17,12 @@ from struct import Struct
 from purebpf.errors import RelocationError
 from purebpf.frozen import frozen
 from purebpf.insn.opcodes import LDIMM64, SLOT
-from purebpf.units import ByteOrder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
+
+    from purebpf.units import ByteOrder
 
 POISON: Final = 195896080
 """The helper's number, 0xbad2310: libbpf's, so that the verifier's log reads the same whoever loaded the object."""

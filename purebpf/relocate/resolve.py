@@ -8,9 +8,7 @@ matter; it is that of the functions in the file, and of the code, as in libbpf.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from purebpf.btf import Btf, CoreKind, CoreRelocation, type_name
+from purebpf.btf import Btf, CoreKind, CoreRelocation
 from purebpf.errors import NotSupported, RelocationError
 from purebpf.frozen import field, frozen
 from purebpf.relocate.access import ENUM_KINDS, FIELD_KINDS, Access, locate, parse_access
@@ -26,11 +24,13 @@ from purebpf.relocate.candidates import (
 from purebpf.relocate.compat import Comparison
 from purebpf.relocate.values import FOUND_OR_ZERO, Value, may_resize, value_of, words
 from purebpf.spec.model import CoreAccess, FunctionSpec
-from purebpf.units import ByteOrder, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any, Final
+
+    from purebpf.units import ByteOrder, TypeId
 
 _TYPE_ID_LOCAL: Final = CoreKind.TYPE_ID_LOCAL
 _NOTHING: Final = Value(0)
@@ -121,9 +121,9 @@ class Resolver:
         kind, local = record.kind, self._local
         access, name, ours = self._question(record)
         if kind is _TYPE_ID_LOCAL:
-            return Decision(kind, access, name or type_name(local, record.type), ours, ours, types=local)
+            return Decision(kind, access, name or _described(local, record.type), ours, ours, types=local)
         if not name:
-            described = type_name(local, record.type)
+            described = _described(local, record.type)
             raise RelocationError(
                 f"a CO-RE record asks for '{described}', which has no name to look for in the target",
                 remedy="give the struct the name that it has in the kernel",
@@ -202,6 +202,13 @@ class Resolver:
         return types
 
 
+def _described(btf: Btf, type_id: TypeId) -> str:
+    # Imported here because hardly a load has to name a type in C.
+    from purebpf.btf import type_name
+
+    return type_name(btf, type_id)
+
+
 def _disagree(one: _Answer, other: _Answer) -> bool:
     return one.bit_offset != other.bit_offset or one.value.number != other.value.number
 
@@ -210,7 +217,7 @@ def _ambiguous(question: str, first: _Match, other: _Match, matches: list[_Match
     def told(match: _Match) -> str:
         candidate, answer = match
         offset = f" at bit {answer.bit_offset}" if answer.bit_offset else ""
-        described = type_name(candidate.btf, candidate.type)
+        described = _described(candidate.btf, candidate.type)
         return (
             f"'{described}' [{candidate.type}] of {candidate.btf.name or 'the target'}: {answer.value.number}{offset}"
         )

@@ -11,19 +11,17 @@ Rules, as libbpf has them:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from purebpf.elf import ElfFile, Section, SectionType
 from purebpf.errors import SpecError
 from purebpf.frozen import replace
-from purebpf.spec.model import MapSpec
+from purebpf.spec.sections import ARENA_SECTION
 from purebpf.uapi import MapType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from collections.abc import Sequence
 
-ARENA_SECTION: Final = ".addr_space.1"
+    from purebpf.spec.model import MapSpec
 
 
 def arena_data(elf: ElfFile, maps: Sequence[MapSpec]) -> tuple[Section, MapSpec] | None:

@@ -9,11 +9,9 @@ hidden in the ELF file is static in the types.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
 
 from purebpf.btf import Btf, DataSection, Function, Kind, Linkage, SectionVariable, Variable, with_types
-from purebpf.btf.edits import Editable
 from purebpf.elf import ElfFile, Section, SectionType, Symbol, SymbolBinding, SymbolType, SymbolVisibility
 from purebpf.errors import SpecError
 from purebpf.frozen import frozen, replace
@@ -23,7 +21,10 @@ from purebpf.units import VOID, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
     from typing import Final
+
+    from purebpf.btf.edits import Editable
 
 RODATA: Final = ".rodata"
 BSS: Final = ".bss"

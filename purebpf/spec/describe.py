@@ -7,22 +7,24 @@ name, a relocation that cannot be placed) is carried along, so that any object c
 from __future__ import annotations
 
 from purebpf.btf import Btf, BtfExt
-from purebpf.elf import ElfFile, Section
+from purebpf.elf import SHN_UNDEF
 from purebpf.errors import SpecError
 from purebpf.frozen import replace
-from purebpf.spec.arena import arena_data
 from purebpf.spec.data import SectionTypes, data_maps, describe_variables, mark_hidden_functions, place_variables
-from purebpf.spec.externs import describe_externs
-from purebpf.spec.jumptables import JumpTables
 from purebpf.spec.maps import declared_maps, with_slots
-from purebpf.spec.model import MapSpec, ObjectSpec
+from purebpf.spec.model import EXCEPTION_CALLBACK, Externs, MapSpec, ObjectSpec
 from purebpf.spec.programs import INSN_SIZE, FunctionIndex, MapPlaces, describe_functions, describe_programs
-from purebpf.spec.struct_ops import struct_ops_maps
-from purebpf.spec.tags import with_exception_callbacks
+from purebpf.spec.sections import ARENA_SECTION, JUMP_TABLES, STRUCT_OPS
+from purebpf.uapi import MapType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Final
+
+    from purebpf.elf import ElfFile, Section
+    from purebpf.spec.jumptables import JumpTables
+    from purebpf.spec.model import FunctionSpec, ProgramSpec
 
 _LICENSE_LIMIT: Final = 63
 _ET_REL: Final = 1
@@ -47,12 +49,12 @@ def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) ->
         btf, types = place_variables(elf, btf)
     declared = declared_maps(elf, btf)
     data = dict(data_maps(elf, types))
-    arena = arena_data(elf, [found.spec for found in declared])
+    arena = _arena(elf, [found.spec for found in declared])
     places = MapPlaces(
         declared={(found.section, found.offset): found.spec.name for found in declared},
         data={section: spec.name for section, spec in data.items()},
         declaring_sections=frozenset(found.section for found in declared),
-        tables=JumpTables(elf),
+        tables=_jump_tables(elf),
     )
     if arena is not None:
         section, with_image = arena
@@ -64,11 +66,11 @@ def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) ->
     if btf is not None:
         hidden = [f.name for f in functions.values() if f.hidden and f.name not in programs]
         btf = mark_hidden_functions(btf, hidden) if hidden else btf
-        programs = with_exception_callbacks(programs, btf)
+        programs = _with_exception_callbacks(programs, btf)
     entries = {
         (extent.section, extent.start * INSN_SIZE): extent.name for extent in index.extents if extent.name in programs
     }
-    externs = describe_externs(elf, btf, functions.values())
+    externs = _externs(elf, btf, functions.values())
     kconfig = [externs.map] if externs.map is not None else []
     return ObjectSpec(
         name=name,
@@ -85,7 +87,7 @@ def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) ->
                 *with_slots(elf, declared, entries),
                 *data.values(),
                 *kconfig,
-                *struct_ops_maps(elf, btf, entries, programs),
+                *_struct_ops(elf, btf, entries, programs),
             ],
         ),
         variables={**describe_variables(elf, types, places.data), **externs.variables},
@@ -100,6 +102,53 @@ def _check_form(elf: ElfFile) -> None:
         raise SpecError(f"an ELF file of type {elf.type}, not a relocatable object: give the .o file", file=elf.name)
     if not elf.symbols:
         raise SpecError("it has no symbol table, so no program can be found: was it stripped too far?", file=elf.name)
+
+
+# What few objects have is described by modules of its own, each imported for an object that has it: of the first load
+# of a process most is importing.
+
+
+def _arena(elf: ElfFile, maps: Sequence[MapSpec]) -> tuple[Section, MapSpec] | None:
+    if elf.section(ARENA_SECTION) is None and all(found.type != MapType.ARENA for found in maps):
+        return None
+    from purebpf.spec.arena import arena_data
+
+    return arena_data(elf, maps)
+
+
+def _jump_tables(elf: ElfFile) -> JumpTables | None:
+    if elf.section(JUMP_TABLES) is None:
+        return None
+    from purebpf.spec.jumptables import JumpTables
+
+    return JumpTables(elf)
+
+
+def _with_exception_callbacks(programs: dict[str, ProgramSpec], btf: Btf) -> dict[str, ProgramSpec]:
+    # A search of the bytes: hardly an object has the tag.
+    if EXCEPTION_CALLBACK.encode() not in btf.raw:
+        return programs
+    from purebpf.spec.tags import with_exception_callbacks
+
+    return with_exception_callbacks(programs, btf)
+
+
+def _externs(elf: ElfFile, btf: Btf | None, functions: Iterable[FunctionSpec]) -> Externs:
+    if not any(symbol.section == SHN_UNDEF and symbol.name for symbol in elf.symbols):
+        return Externs({}, btf)
+    from purebpf.spec.externs import describe_externs
+
+    return describe_externs(elf, btf, functions)
+
+
+def _struct_ops(
+    elf: ElfFile, btf: Btf | None, entries: Mapping[tuple[int, int], str], programs: Mapping[str, ProgramSpec]
+) -> Iterable[MapSpec]:
+    if not any(section.name.removeprefix("?") in STRUCT_OPS for section in elf.sections):
+        return ()
+    from purebpf.spec.struct_ops import struct_ops_maps
+
+    return struct_ops_maps(elf, btf, entries, programs)
 
 
 def _by_name(elf: ElfFile, maps: list[MapSpec]) -> dict[str, MapSpec]:

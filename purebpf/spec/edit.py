@@ -6,9 +6,6 @@ exist are errors of the caller (ValueError, TypeError), with the nearest names t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-
-from purebpf.btf import codec_for
 from purebpf.frozen import replace
 from purebpf.spec.maps import map_type
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, Pinning, ProgramSpec, VariableSpec
@@ -17,6 +14,7 @@ from purebpf.uapi import MapType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
     from typing import Any, Final, TypeVar
 
     _Item = TypeVar("_Item")
@@ -73,6 +71,8 @@ def value_of(spec: ObjectSpec, name: str) -> Any:
     """The initial value of a global variable, decoded by its type (bytes where the file has no BTF)."""
     variable = named("global variable", name, spec.variables)
     _refuse_kconfig(spec, variable)
+    from purebpf.btf import codec_for
+
     raw = _image(spec.maps[variable.map])[variable.offset : variable.offset + variable.size]
     return codec_for(spec.btf, variable.type).decode(raw) if spec.btf is not None and variable.type else raw
 
@@ -91,6 +91,8 @@ def _image(data: MapSpec) -> bytes:
 
 def _encoded(spec: ObjectSpec, variable: VariableSpec, value: Any) -> bytes:
     if spec.btf is not None and variable.type:
+        from purebpf.btf import codec_for
+
         try:
             encoded = codec_for(spec.btf, variable.type).encode(value)
         except (TypeError, ValueError) as error:

@@ -14,8 +14,6 @@ section lists it, a variable `dummy_ksym`, of which a parameter without a name b
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-
 from purebpf.btf import (
     Array,
     Btf,
@@ -35,15 +33,15 @@ from purebpf.btf import (
     with_added,
     with_types,
 )
-from purebpf.btf.edits import Editable
 from purebpf.elf import SHN_UNDEF, ElfFile, SymbolBinding, SymbolType
 from purebpf.errors import SpecError
-from purebpf.frozen import field, frozen, replace
+from purebpf.frozen import replace
 from purebpf.spec.data import F_MMAPABLE, F_RDONLY_PROG
 from purebpf.spec.model import (
     DUMMY,
     ExternCall,
     ExternKind,
+    Externs,
     ExternSpec,
     FunctionSpec,
     KconfigForm,
@@ -56,22 +54,15 @@ from purebpf.units import VOID, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Final, NoReturn
+
+    from purebpf.btf.edits import Editable
 
 KCONFIG: Final = ".kconfig"
 KSYMS: Final = ".ksyms"
 _TRISTATE: Final = "libbpf_tristate"
 _KSYM_SIZE: Final = 4
-
-
-@frozen
-class Externs:
-    """The externs by name, the types made fit for them, and the map and variables of the kconfig values."""
-
-    externs: Mapping[str, ExternSpec]
-    btf: Btf | None
-    map: MapSpec | None = None
-    variables: Mapping[str, VariableSpec] = field(default_factory=dict)
 
 
 def describe_externs(elf: ElfFile, btf: Btf | None, functions: Iterable[FunctionSpec]) -> Externs:

@@ -8,16 +8,17 @@ program with that function is loaded.
 
 from __future__ import annotations
 
-from purebpf.elf import ElfFile, Section, Symbol
 from purebpf.errors import SpecError
 from purebpf.spec.model import JumpTable, Reference, UnknownReference
+from purebpf.spec.sections import JUMP_TABLES
 from purebpf.units import InsnIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-JUMP_TABLES: Final = ".jumptables"
+    from purebpf.elf import ElfFile, Section, Symbol
+
 _ENTRY_SIZE: Final = 8
 _INSN_SIZE: Final = 8
 

@@ -16,7 +16,6 @@ this loader knows must be zero.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from purebpf.btf import (
@@ -42,6 +41,7 @@ from purebpf.units import VOID, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Final, NoReturn
 
 BTF_SECTION: Final = ".maps"

@@ -7,18 +7,19 @@ Offsets inside a function's `code` are instruction indices relative to that func
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import IntEnum
 
-from purebpf.btf import Btf, CoreRelocation
 from purebpf.frozen import field, frozen
-from purebpf.spec.sections import SectionDefinition
-from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, ByteOrder, HasFd, InsnIndex, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any, Final
+
+    from purebpf.btf import Btf, CoreRelocation
+    from purebpf.spec.sections import SectionDefinition
+    from purebpf.uapi import AttachType, MapType, ProgramType
 
 
 class Pinning(IntEnum):
@@ -214,6 +215,11 @@ class ProgramSpec:
     log_level: int = 0
     exception_callbacks: tuple[str, ...] = ()
 
+    @property
+    def goes_to_a_type(self) -> bool:
+        """Whether where it goes is a type of somebody's BTF: a function, typedef or hook."""
+        return self.target_program is not None or (self.definition is not None and self.definition.btf_target)
+
 
 @frozen
 class VariableSpec:
@@ -226,6 +232,9 @@ class VariableSpec:
     type: TypeId = VOID
     is_static: bool = False
 
+
+EXCEPTION_CALLBACK: Final = "exception_callback:"
+"""What a declaration tag of a program begins with that names the function to end it when it throws."""
 
 DUMMY: Final = "dummy_ksym"
 """The name that the parameters of kernel functions are given in the types where the object gives them none."""
@@ -268,6 +277,16 @@ class ExternSpec:
     section: str = ""
     form: KconfigForm | None = None
     signed: bool = False
+
+
+@frozen
+class Externs:
+    """The externs by name, the types made fit for them, and the map and variables of the kconfig values."""
+
+    externs: Mapping[str, ExternSpec]
+    btf: Btf | None
+    map: MapSpec | None = None
+    variables: Mapping[str, VariableSpec] = field(default_factory=dict)
 
 
 @frozen

@@ -14,7 +14,6 @@ Rules, as libbpf has them:
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
 from struct import Struct
 
 from purebpf.btf import BtfExt, InfoSection
@@ -30,14 +29,15 @@ from purebpf.elf import (
 )
 from purebpf.errors import SpecError
 from purebpf.frozen import frozen, replace
-from purebpf.spec.jumptables import JumpTables
 from purebpf.spec.model import (
     CoreAccess,
     ExternCall,
     ExternValue,
     FunctionSpec,
     MapAddress,
+    MapOrigin,
     MapValue,
+    ObjectSpec,
     ProgramSpec,
     Reference,
     SubprogramAddress,
@@ -50,7 +50,10 @@ from purebpf.units import ByteOrder, InsnIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from typing import Final
+
+    from purebpf.spec.jumptables import JumpTables
 
 TEXT: Final = ".text"
 INSN_SIZE: Final = 8
@@ -77,7 +80,7 @@ class MapPlaces:
     declared: Mapping[tuple[int, int], str]
     data: Mapping[int, str]
     declaring_sections: frozenset[int]
-    tables: JumpTables
+    tables: JumpTables | None
 
 
 @frozen
@@ -278,7 +281,7 @@ def _reference(
         # The immediate counts instructions from the symbol: -1 for a global function, the distance from the
         # start of the section for a static one.
         return _call(elf, section, insn, index, symbol.section, symbol.value // INSN_SIZE + immediate + 1, symbol.name)
-    if symbol.section == places.tables.section:
+    if places.tables is not None and symbol.section == places.tables.section:
         return places.tables.reference(insn, symbol, immediate, holder.start, holder.count)
     return _address(elf, insn, index, places, symbol, immediate)
 
@@ -392,3 +395,19 @@ class _Records:
         first = bisect_left(offsets, start)
         last = bisect_left(offsets, start + size, lo=first)
         return info.records[first * width : last * width]
+
+
+def programs_to_load(spec: ObjectSpec) -> tuple[str, ...]:
+    """The programs that a load takes: those with autoload on, struct_ops programs as the maps that use them say."""
+    follows: dict[str, bool] = {}
+    for map_spec in spec.maps.values():
+        if map_spec.origin is MapOrigin.STRUCT_OPS:
+            for _, program in map_spec.slots:
+                follows[program] = follows.get(program, False) or map_spec.autocreate
+    if not follows:
+        return tuple([program.name for program in spec.programs.values() if program.autoload])
+    wanted = (
+        follows[name] if name in follows and program.type == ProgramType.STRUCT_OPS else program.autoload
+        for name, program in spec.programs.items()
+    )
+    return tuple([name for name, loaded in zip(spec.programs, wanted, strict=True) if loaded])

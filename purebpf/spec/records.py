@@ -8,9 +8,14 @@ A ring buffer map has no value type: the kernel refuses one. Rules, the first th
 3. a struct named like the map, like its singular, or just `event`.
 """
 
+from __future__ import annotations
+
 from purebpf.btf import Btf, Kind, Pointer, resolve
-from purebpf.spec.model import ObjectSpec
-from purebpf.units import TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from purebpf.spec.model import ObjectSpec
+    from purebpf.units import TypeId
 
 
 def record_type(spec: ObjectSpec, map_name: str) -> TypeId | None:

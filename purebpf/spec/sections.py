@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 _F_SLEEPABLE: Final = 1 << 4
 _F_XDP_HAS_FRAGS: Final = 1 << 5
 
+ARENA_SECTION: Final = ".addr_space.1"
+JUMP_TABLES: Final = ".jumptables"
+STRUCT_OPS_LINK: Final = ".struct_ops.link"
+STRUCT_OPS: Final = (".struct_ops", STRUCT_OPS_LINK)
+
 
 class AttachKind(StrEnum):
     """How a program of a section is attached: the key of the table of hooks in `purebpf.live.link`."""

@@ -17,7 +17,6 @@ some kernels have.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
 from functools import partial
 
 from purebpf.btf import (
@@ -39,17 +38,18 @@ from purebpf.elf import ElfFile, Section, SectionType
 from purebpf.errors import SpecError
 from purebpf.frozen import frozen, replace
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, ProgramSpec
+from purebpf.spec.sections import STRUCT_OPS, STRUCT_OPS_LINK
 from purebpf.uapi import MapType, ProgramType
-from purebpf.units import TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from typing import Any, Final
+
+    from purebpf.units import TypeId
 
 # BPF_F_LINK of uapi/linux/bpf.h: what is registered belongs to a link.
 F_LINK: Final = 1 << 13
-_LINK_SECTION: Final = ".struct_ops.link"
-_SECTIONS: Final = (".struct_ops", _LINK_SECTION)
 _POINTER_SIZE: Final = 8
 _STRUCT_OPS: Final = ProgramType.STRUCT_OPS
 _ORIGIN: Final = MapOrigin.STRUCT_OPS
@@ -67,7 +67,7 @@ class _Place:
 
 def is_struct_ops_section(name: str) -> bool:
     """Whether the variables of a section of that name are struct_ops maps."""
-    return name.removeprefix("?") in _SECTIONS
+    return name.removeprefix("?") in STRUCT_OPS
 
 
 def struct_ops_maps(
@@ -118,7 +118,7 @@ def _declared(elf: ElfFile, section: Section, btf: Btf) -> Iterator[_Place]:
                 key_size=4,
                 value_size=struct.size,
                 max_entries=1,
-                flags=F_LINK if name == _LINK_SECTION else 0,
+                flags=F_LINK if name == STRUCT_OPS_LINK else 0,
                 value_type=struct_id,
                 contents=section.data[entry.offset : entry.offset + struct.size],
                 autocreate=name == section.name,
@@ -184,22 +184,6 @@ def _with_programs(place: _Place, bound: Mapping[int, str]) -> MapSpec:
 
 
 # ---------------------------------------------------------------- what is loaded
-
-
-def programs_to_load(spec: ObjectSpec) -> tuple[str, ...]:
-    """The programs that a load takes: those with autoload on, struct_ops programs as the maps that use them say."""
-    follows: dict[str, bool] = {}
-    for map_spec in spec.maps.values():
-        if map_spec.origin is _ORIGIN:
-            for _, program in map_spec.slots:
-                follows[program] = follows.get(program, False) or map_spec.autocreate
-    if not follows:
-        return tuple([program.name for program in spec.programs.values() if program.autoload])
-    wanted = (
-        follows[name] if name in follows and program.type == _STRUCT_OPS else program.autoload
-        for name, program in spec.programs.items()
-    )
-    return tuple([name for name, loaded in zip(spec.programs, wanted, strict=True) if loaded])
 
 
 # ---------------------------------------------------------------- looked at and changed before a load

@@ -6,24 +6,19 @@ loaded (`relocate.link`). Other tags of functions and arguments are the kernel's
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from purebpf.btf import Btf, DeclTag, Function, Kind
 from purebpf.frozen import replace
-from purebpf.spec.model import ProgramSpec
+from purebpf.spec.model import EXCEPTION_CALLBACK
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Final
+    from collections.abc import Mapping
 
-_EXCEPTION_CALLBACK: Final = "exception_callback:"
+    from purebpf.spec.model import ProgramSpec
 
 
 def with_exception_callbacks(programs: dict[str, ProgramSpec], btf: Btf) -> dict[str, ProgramSpec]:
     """The programs, each with the callbacks that its tags name."""
-    # A search of the bytes: hardly an object has the tag.
-    if _EXCEPTION_CALLBACK.encode() not in btf.raw:
-        return programs
     tags = _tags(btf)
     return {
         name: replace(program, exception_callbacks=tags[name]) if name in tags else program
@@ -36,9 +31,9 @@ def _tags(btf: Btf) -> Mapping[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for tag_id in btf.ids_of(Kind.DECL_TAG):
         tag = btf[tag_id]
-        if isinstance(tag, DeclTag) and tag.component < 0 and tag.name.startswith(_EXCEPTION_CALLBACK):
+        if isinstance(tag, DeclTag) and tag.component < 0 and tag.name.startswith(EXCEPTION_CALLBACK):
             function = btf[tag.type]
             if isinstance(function, Function):
-                callback = tag.name.removeprefix(_EXCEPTION_CALLBACK)
+                callback = tag.name.removeprefix(EXCEPTION_CALLBACK)
                 found[function.name] = (*found.get(function.name, ()), callback)
     return found

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from types import TracebackType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import TracebackType
     from typing import Self
 
 

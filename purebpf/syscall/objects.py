@@ -1,15 +1,23 @@
 """Commands that find, pin and describe what is in the kernel, whatever its kind.
 
-Rules as in `calls`: plain ints and bytes, a bare OSError on failure.
+Rules as in `calls`: plain ints and bytes, a bare OSError on failure. The layouts of the answers are imported by those
+who ask: no load does.
 """
 
+from __future__ import annotations
+
 import errno
-from collections.abc import Iterator
 from struct import unpack_from
 
 from purebpf._fastpath import bpf
-from purebpf.syscall import attrs, infos
+from purebpf.syscall import attrs
 from purebpf.uapi import Command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from purebpf.syscall import infos
 
 
 def obj_pin(fd: int, path: bytes, *, flags: int = 0, path_fd: int = 0) -> None:
@@ -87,6 +95,8 @@ def read_info(fd: int, info: bytearray, pointers: tuple[tuple[int, bytearray], .
 
 def map_info(fd: int) -> infos.MapInfo:
     """What the kernel says of a map."""
+    from purebpf.syscall import infos
+
     info = bytearray(infos.BPF_MAP_INFO.size)
     read_info(fd, info)
     return infos.MapInfo._make(infos.BPF_MAP_INFO.unpack(info))
@@ -94,6 +104,8 @@ def map_info(fd: int) -> infos.MapInfo:
 
 def prog_info(fd: int) -> infos.ProgInfo:
     """What the kernel says of a program, without its arrays (`prog_map_ids`, `prog_xlated`)."""
+    from purebpf.syscall import infos
+
     info = bytearray(infos.BPF_PROG_INFO.size)
     read_info(fd, info)
     return infos.ProgInfo._make(infos.BPF_PROG_INFO.unpack(info))
@@ -101,6 +113,8 @@ def prog_info(fd: int) -> infos.ProgInfo:
 
 def prog_map_ids(fd: int) -> tuple[int, ...]:
     """Ids of the maps a program uses, bound ones included."""
+    from purebpf.syscall import infos
+
     count = prog_info(fd).nr_map_ids
     ids = bytearray(4 * count)
     info = bytearray(infos.BPF_PROG_INFO.size)
@@ -113,6 +127,8 @@ def prog_map_ids(fd: int) -> tuple[int, ...]:
 
 def prog_xlated(fd: int) -> bytes:
     """A program's instructions as the verifier left them; empty where the kernel hides them."""
+    from purebpf.syscall import infos
+
     size = prog_info(fd).xlated_prog_len
     code = bytearray(size)
     info = bytearray(infos.BPF_PROG_INFO.size)
@@ -128,6 +144,8 @@ def prog_xlated(fd: int) -> bytes:
 
 def btf_info(fd: int, *, data: bool = False) -> tuple[infos.BtfInfo, str, bytes]:
     """What the kernel says of a BTF: the struct, its name, and with `data` the BTF itself."""
+    from purebpf.syscall import infos
+
     info = bytearray(infos.BPF_BTF_INFO.size)
     read_info(fd, info)
     size = infos.BtfInfo._make(infos.BPF_BTF_INFO.unpack(info)).btf_size if data else 0
@@ -142,6 +160,8 @@ def btf_info(fd: int, *, data: bool = False) -> tuple[infos.BtfInfo, str, bytes]
 
 def link_info(fd: int) -> tuple[int, int, int, bytes]:
     """Type, id and program id of a link, and the whole struct bpf_link_info for `link_details`."""
+    from purebpf.syscall import infos
+
     info = bytearray(infos.BPF_LINK_INFO_SIZE)
     read_info(fd, info)
     link_type, link_id, prog_id = unpack_from("=III", info)
@@ -150,6 +170,8 @@ def link_info(fd: int) -> tuple[int, int, int, bytes]:
 
 def link_details(kind: str, info: bytes) -> dict[str, int]:
     """The fields of one variant ('netfilter') of the struct that `link_info` gave, nested ones as 'task.pid'."""
+    from purebpf.syscall import infos
+
     return {name: unpack_from(code, info, offset)[0] for name, (offset, code) in infos.LINK_INFO[kind].items()}
 
 

@@ -10,12 +10,12 @@ from struct import unpack_from
 from purebpf._fastpath import bpf
 from purebpf.frozen import frozen
 from purebpf.syscall import attrs
-from purebpf.syscall.calls import Buffer
 from purebpf.uapi import Command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from purebpf._fastpath import Pointers
+    from purebpf.syscall.calls import Buffer
 
 
 @frozen

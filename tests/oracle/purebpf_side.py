@@ -33,8 +33,9 @@ from purebpf.plan.steps import (
 )
 from purebpf.plan.target import Feature, Target
 from purebpf.relocate.compat import essential_name
-from purebpf.relocate.externs import ResolvedExterns, resolve_externs
+from purebpf.relocate.externs import resolve_externs
 from purebpf.relocate.link import link
+from purebpf.relocate.model import ResolvedExterns
 from purebpf.spec.model import (
     ExternKind,
     MapOrigin,

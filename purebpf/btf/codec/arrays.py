@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 from purebpf.btf.codec.base import FORMAT_PREFIX, Bind, Codec, Inline, ItemCodec, too_short
 from purebpf.btf.codec.misfit import Misfit, OutOfRange, wrong_shape
 from purebpf.btf.codec.scalars import exact_bytes
-from purebpf.units import ByteOrder
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from purebpf.units import ByteOrder
 
 # A longer array is decoded by its own loop: one generated line an element no longer pays, and the text grows.
 INLINE_ITEMS = 32

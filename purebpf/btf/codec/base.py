@@ -14,15 +14,17 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from types import CodeType
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from purebpf.btf.codec.misfit import Misfit
 from purebpf.frozen import frozen
-from purebpf.units import ByteOrder
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     from typing_extensions import Buffer
+
+    from purebpf.btf.codec.misfit import Misfit
+    from purebpf.units import ByteOrder
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)

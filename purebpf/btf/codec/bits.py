@@ -7,15 +7,17 @@ field touches therefore holds it at `shift` from the right in both.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from purebpf.btf.codec.base import Bind, Codec, too_short
 from purebpf.btf.codec.scalars import EnumMembers, checked_bool, checked_int
-from purebpf.units import ByteOrder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import Buffer
+
+    from purebpf.units import ByteOrder
 
 
 class BitCodec(Codec[Any]):

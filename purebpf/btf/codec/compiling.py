@@ -9,11 +9,9 @@ decoding then costs no more than the buffer is long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from weakref import WeakKeyDictionary
 
 from purebpf.btf.codec.arrays import FlexibleCodec, ListCodec, bytes_codec, text_codec
-from purebpf.btf.codec.base import Codec
 from purebpf.btf.codec.bits import BitCodec
 from purebpf.btf.codec.records import Field
 from purebpf.btf.codec.scalars import EnumMembers, bool_codec, enum_codec, float_codec, int_codec
@@ -42,8 +40,10 @@ from purebpf.units import BitOffset, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from purebpf.btf.codec.base import Codec
     from purebpf.btf.reader import Btf
 
 MAX_DEPTH = 64

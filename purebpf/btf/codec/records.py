@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import math
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from purebpf.btf.codec.base import Codec
 from purebpf.frozen import frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from purebpf.btf.codec.base import Codec
 
 RESERVED = frozenset({"_fields", "_asdict", "_layout"})
 

@@ -6,13 +6,16 @@ for an int (it is one in Python); for a C bool, 0 and 1 are accepted besides Tru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from purebpf.btf.codec.base import ItemCodec
 from purebpf.btf.codec.misfit import Misfit, OutOfRange, WrongShape, wrong_shape
-from purebpf.units import ByteOrder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from purebpf.units import ByteOrder
 
 INT_FORMAT = {1: "b", 2: "h", 4: "i", 8: "q"}
 FLOAT_FORMAT = {2: "e", 4: "f", 8: "d"}

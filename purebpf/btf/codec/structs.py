@@ -20,10 +20,11 @@ from purebpf.btf.codec.bits import BitCodec, big_span_reader
 from purebpf.btf.codec.misfit import Misfit, WrongShape, wrong_shape
 from purebpf.btf.codec.records import Field, Record, record_class
 from purebpf.frozen import frozen
-from purebpf.units import ByteOrder
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
+
+    from purebpf.units import ByteOrder
 
 # Beyond this the generated text would take longer to compile than the members one by one to decode.
 GENERATED_MEMBERS = 256

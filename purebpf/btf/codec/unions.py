@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from purebpf.btf.codec.base import ItemCodec
 from purebpf.btf.codec.misfit import Misfit, OutOfRange, WrongShape, wrong_shape
 from purebpf.btf.codec.records import Field, UnionValue, union_class
-from purebpf.units import ByteOrder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from purebpf.units import ByteOrder
 
 
 class UnionCodec(ItemCodec[UnionValue]):

@@ -7,8 +7,9 @@ import pytest
 
 from purebpf.btf import Btf, BtfWriter, Function, FunctionProto, Linkage, Typedef
 from purebpf.errors import AttachTargetError, NotSupported, PlanError
-from purebpf.plan.attach_target import NOWHERE, AttachPoint, TargetProgram, attach_point
+from purebpf.plan.attach_target import attach_point
 from purebpf.plan.stages import open_object, plan_object
+from purebpf.plan.steps import NOWHERE, AttachPoint, TargetProgram
 from purebpf.plan.target import ModuleTypes, ProgramTypes, Target
 from purebpf.spec import ProgramSpec
 from purebpf.units import HasFd, TypeId

@@ -7,9 +7,8 @@ import pytest
 
 from purebpf.btf import Btf, BtfWriter, FunctionProto, Int, Member, Pointer, Struct
 from purebpf.errors import NotSupported, PlanError
-from purebpf.plan.attach_target import AttachPoint
 from purebpf.plan.stages import open_object, plan_object
-from purebpf.plan.steps import CreateMap, FillStructOps, LoadPlan
+from purebpf.plan.steps import AttachPoint, CreateMap, FillStructOps, LoadPlan
 from purebpf.plan.struct_ops import F_VTYPE_BTF_OBJ_FD
 from purebpf.plan.target import ModuleTypes, Target
 from purebpf.spec import ObjectSpec

@@ -5,8 +5,8 @@ from struct import unpack_from
 import pytest
 
 from purebpf.errors import UnresolvedExtern
-from purebpf.relocate.extern_code import Address, Found, KernelType, fill, word_for
-from purebpf.relocate.model import BtfSlot, Failure, LinkedProgram, MapSlot
+from purebpf.relocate.extern_code import fill, word_for
+from purebpf.relocate.model import Address, BtfSlot, Failure, Found, KernelType, LinkedProgram, MapSlot
 from purebpf.spec import ExternCall, ExternKind, ExternSpec, ExternValue, ObjectSpec
 from purebpf.units import VOID, InsnIndex, TypeId
 

@@ -9,9 +9,8 @@ import pytest
 from purebpf.btf import Btf, BtfWriter, Function, FunctionProto, Int, Linkage, Pointer, Struct, Variable
 from purebpf.errors import PlanError, UnresolvedExtern
 from purebpf.plan.kconfig import ConfigText
-from purebpf.relocate.extern_code import Address, KernelType
-from purebpf.relocate.externs import ResolvedExterns, resolve_externs
-from purebpf.relocate.model import BtfSlot, LinkedProgram, MapSlot
+from purebpf.relocate.externs import resolve_externs
+from purebpf.relocate.model import Address, BtfSlot, KernelType, LinkedProgram, MapSlot, ResolvedExterns
 from purebpf.spec import ExternCall, ExternKind, ExternSpec, ExternValue, MapSpec, ObjectSpec
 from purebpf.spec.model import KconfigForm, MapOrigin
 from purebpf.uapi import MapType

@@ -6,7 +6,8 @@ from purebpf.btf import Member, Struct
 from purebpf.errors import SpecError
 from purebpf.plan.stages import open_object
 from purebpf.spec import MapOrigin, ObjectSpec
-from purebpf.spec.struct_ops import F_LINK, programs_to_load
+from purebpf.spec.programs import programs_to_load
+from purebpf.spec.struct_ops import F_LINK
 from purebpf.uapi import MapType
 from purebpf.units import BitOffset
 from tests.unit.spec.ops import EXIT, OpsWriter, ops_object
