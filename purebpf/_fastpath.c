@@ -21,6 +21,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #ifdef __linux__
 #include <sys/syscall.h>
@@ -28,9 +29,8 @@
 #else
 enum { __NR_bpf, __NR_perf_event_open };
 
-static long no_syscall(long number, ...)
+static long no_syscall(long Py_UNUSED(number), ...)
 {
-    (void)number;
     errno = ENOSYS;
     return -1;
 }
@@ -129,14 +129,12 @@ static void close_attribute(struct attribute *attribute, Py_buffer *attr)
 
 static int open_attribute(struct attribute *attribute, Py_buffer *attr, PyObject *inputs, PyObject *outputs)
 {
-    attribute->pointers = NULL;
-    attribute->count = attribute->room = 0;
+    *attribute = (struct attribute){0};
     if (attr->len > ATTR_MAX) {
         PyErr_Format(PyExc_ValueError, "an attribute of %zd bytes is larger than any kernel's", attr->len);
         PyBuffer_Release(attr);
         return -1;
     }
-    memset(attribute->copy, 0, ATTR_MAX);
     memcpy(attribute->copy, attr->buf, (size_t)attr->len);
     char *copy = (char *)attribute->copy;
     if (place_pointers(attribute, inputs, copy, attr->len, false, false) < 0 ||
@@ -166,9 +164,8 @@ static PyObject *finish_call(struct attribute *attribute, Py_buffer *attr, long 
 /* bpf(command, attr, inputs=(), outputs=()) -> int
  * Promise: the kernel sees exactly the attribute's bytes plus the addresses; after it `attr` holds what the
  * kernel wrote and no address. */
-static PyObject *bpf(PyObject *module, PyObject *args)
+static PyObject *bpf(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    (void)module;
     long command;
     Py_buffer attr;
     PyObject *inputs = NULL, *outputs = NULL;
@@ -183,9 +180,8 @@ static PyObject *bpf(PyObject *module, PyObject *args)
 
 /* perf_event_open(attr, pid, cpu, group_fd, flags, inputs=()) -> int
  * Promise: as bpf(). */
-static PyObject *perf_event_open(PyObject *module, PyObject *args)
+static PyObject *perf_event_open(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    (void)module;
     long pid, cpu, group, flags;
     Py_buffer attr;
     PyObject *inputs = NULL;
@@ -197,6 +193,19 @@ static PyObject *perf_event_open(PyObject *module, PyObject *args)
     }
     long arguments[5] = {(long)attribute.copy, pid, cpu, group, flags};
     return finish_call(&attribute, &attr, __NR_perf_event_open, arguments);
+}
+
+/* map_file(fd, size) -> memoryview
+ * Promise: the first `size` bytes of the file, read-only, for the life of the process; no fd is kept for them. */
+static PyObject *map_file(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    int fd;
+    Py_ssize_t size;
+    if (!PyArg_ParseTuple(args, "in:map_file", &fd, &size)) {
+        return NULL;
+    }
+    void *memory = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+    return memory == MAP_FAILED ? os_error(errno) : PyMemoryView_FromMemory(memory, size, PyBUF_READ);
 }
 
 /* ------------------------------------------------------------------ entries of a map */
@@ -244,12 +253,7 @@ struct argument {
 /* Where the low `size` bytes of a number stand: an integer of the map's width is the end of a uint64_t. */
 static char *low_bytes(uint64_t *number, Py_ssize_t size)
 {
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-    return (char *)number + sizeof(*number) - size;
-#else
-    (void)size;
-    return (char *)number;
-#endif
+    return (char *)number + (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? (Py_ssize_t)sizeof(*number) - size : 0);
 }
 
 static int64_t sign_extended(uint64_t number, Py_ssize_t size)
@@ -275,10 +279,7 @@ static int convert_number(uint64_t *number, PyObject *object, Py_ssize_t size, i
     }
     Py_DecRef(integer);
     if (*number == UINT64_MAX && PyErr_Occurred()) {
-        if (!PyErr_ExceptionMatches(PyExc_OverflowError)) {
-            return -1;
-        }
-        PyErr_Clear();
+        PyErr_Clear(); /* OverflowError, the only one that an int can give */
         fits = false;
     }
     if (!fits) {
@@ -436,9 +437,9 @@ static int entries_set(PyObject *object, PyObject *key, PyObject *value)
     return done == NULL ? -1 : 0;
 }
 
-static bool no_integer(int kind, Py_ssize_t size)
+static bool bad_size(Py_ssize_t size, int kind)
 {
-    return kind != KIND_BYTES && (size < 1 || size > 8);
+    return size < (kind != KIND_BYTES) || size > (kind != KIND_BYTES ? 8 : INT32_MAX);
 }
 
 /* Entries(fd, key_size, value_size, *, key_kind=0, value_kind=0, waits=False, direct=False)
@@ -452,12 +453,8 @@ static int entries_init(PyObject *object, PyObject *args, PyObject *keywords)
                                      &map.key_kind, &map.value_kind, &map.waits, &map.direct)) {
         return -1;
     }
-    if (map.key_size < 0 || map.value_size < 0 || map.key_size > INT32_MAX || map.value_size > INT32_MAX) {
-        PyErr_SetString(PyExc_ValueError, "sizes of keys and values lie between 0 and 2**31 - 1");
-        return -1;
-    }
-    if (no_integer(map.key_kind, map.key_size) || no_integer(map.value_kind, map.value_size)) {
-        PyErr_SetString(PyExc_ValueError, "integer keys and values have 1 to 8 bytes");
+    if (bad_size(map.key_size, map.key_kind) || bad_size(map.value_size, map.value_kind)) {
+        PyErr_SetString(PyExc_ValueError, "keys and values have 0 to 2**31 - 1 bytes, integers 1 to 8 bytes");
         return -1;
     }
     ((Entries *)object)->map = map;
@@ -497,11 +494,13 @@ static PyType_Spec entries_spec = {
 static PyMethodDef module_methods[] = {
     {"bpf", bpf, METH_VARARGS, NULL},
     {"perf_event_open", perf_event_open, METH_VARARGS, NULL},
+    {"map_file", map_file, METH_VARARGS, NULL},
     {"ring_into", fastpath_ring_into, METH_VARARGS, NULL},
     {"ring_list", fastpath_ring_list, METH_VARARGS, NULL},
     {"ring_each", fastpath_ring_each, METH_VARARGS, NULL},
     {"perf_take", fastpath_perf_take, METH_VARARGS, NULL},
     {"btf_scan", fastpath_btf_scan, METH_VARARGS, NULL},
+    {"find", fastpath_find, METH_VARARGS, NULL},
     {0},
 };
 

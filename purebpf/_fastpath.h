@@ -1,6 +1,5 @@
 /* What the two files of the C extension share. */
-#ifndef PUREBPF_FASTPATH_H
-#define PUREBPF_FASTPATH_H
+#pragma once
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -10,5 +9,4 @@ PyObject *fastpath_ring_list(PyObject *module, PyObject *args);
 PyObject *fastpath_ring_each(PyObject *module, PyObject *args);
 PyObject *fastpath_perf_take(PyObject *module, PyObject *args);
 PyObject *fastpath_btf_scan(PyObject *module, PyObject *args);
-
-#endif
+PyObject *fastpath_find(PyObject *module, PyObject *args);

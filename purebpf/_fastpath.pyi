@@ -21,6 +21,9 @@ def bpf(command: int, attr: Buffer, inputs: Pointers = (), outputs: Pointers = (
 def perf_event_open(attr: Buffer, pid: int, cpu: int, group_fd: int, flags: int, inputs: Pointers = (), /) -> int:
     """One perf_event_open system call; pointers and EINTR as in `bpf`."""
 
+def map_file(fd: int, size: int, /) -> memoryview:
+    """The first `size` bytes of a file, read-only, for the life of the process; no fd is kept for them."""
+
 class Entries:
     """The entries of one map, and the base class of mappings. Borrows the fd; set `_fd` to -1 when it is closed: every
     call is a ValueError then.
@@ -96,3 +99,6 @@ def perf_take(ring: Buffer, page_size: int, /) -> bytes:
 
 def btf_scan(types: Buffer, swapped: bool, sizes: Buffer, /) -> tuple[bytes, bytes, int]:
     """The C twin of `scan_types` in `purebpf.btf.kinds`, whose `Scan` says what goes in and what comes out."""
+
+def find(where: Buffer, what: Buffer, start: int, end: int, /) -> int:
+    """`bytes.find` of any memory, several times as fast; -1 as well where `start` and `end` are no part of it."""

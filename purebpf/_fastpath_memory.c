@@ -46,12 +46,12 @@ static void close_ring(struct ring *ring)
     PyBuffer_Release(&ring->data_pages);
 }
 
-static int ring_damaged(void)
+static void *ring_damaged(void)
 {
     PyObject *problem = Py_BuildValue("(is)", EBADMSG, "the ring holds an impossible length or position");
     PyErr_SetObject(PyExc_OSError, problem);
     Py_DecRef(problem);
-    return -1;
+    return NULL;
 }
 
 /* Take the one look at the producer's position that this drain works with: a second look would find records for
@@ -118,29 +118,24 @@ static int copy_records(struct ring *ring, char *out, size_t room, Py_ssize_t li
         memcpy(out + *used, ring->data + (start & ring->mask), end - start);
         *used += end - start;
         ring->position = end;
-        if (size < 0) {
-            return -1;
+        if (size <= 0 || *count >= limit) {
+            return size < 0 ? -1 : 0;
         }
-        if (size == 0 || *count >= limit) {
-            return 0;
+        if (end - start < RING_RUN) {
+            if (!(header & RING_DISCARD)) {
+                *wanted = (size_t)size;
+                return 0;
+            }
+            ring->position += (unsigned long)size;
         }
-        if (end - start >= RING_RUN) {
-            continue;
-        }
-        if (!(header & RING_DISCARD)) {
-            *wanted = (size_t)size;
-            return 0;
-        }
-        ring->position += (unsigned long)size;
     }
 }
 
 /* ring_into(consumer, data, page_size, out, limit) -> (count, used)
  * Promise: `out` begins with `count` records as they stand in the ring: 8 bytes of header (u32 length, u32 of the
  * kernel's), the event, padding to 8. Order kept, discarded ones left out, consumer position stored once. */
-PyObject *fastpath_ring_into(PyObject *module, PyObject *args)
+PyObject *fastpath_ring_into(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    (void)module;
     struct ring ring;
     Py_buffer out;
     Py_ssize_t page, limit, count = 0;
@@ -161,8 +156,7 @@ PyObject *fastpath_ring_into(PyObject *module, PyObject *args)
     PyBuffer_Release(&out);
     close_ring(&ring);
     if (state < 0 && count == 0) {
-        ring_damaged();
-        return NULL;
+        return ring_damaged();
     }
     if (wanted && count == 0) {
         PyErr_Format(PyExc_ValueError, "a buffer of %zd bytes is too small: the next record takes %zu", room, wanted);
@@ -181,10 +175,7 @@ static PyObject *next_event(struct ring *ring)
         ring->position += (unsigned long)size;
     }
     if (size <= 0) {
-        if (size < 0) {
-            ring_damaged();
-        }
-        return NULL;
+        return size < 0 ? ring_damaged() : NULL;
     }
     const char *record = ring->data + (ring->position & ring->mask);
     PyObject *event = PyBytes_FromStringAndSize(record + RING_HEADER, (Py_ssize_t)(header & RING_LENGTH));
@@ -194,9 +185,8 @@ static PyObject *next_event(struct ring *ring)
 
 /* ring_list(consumer, data, page_size, limit) -> list[bytes]
  * Promise: on any exception nothing was consumed; else the consumer position is stored once, after all copies. */
-PyObject *fastpath_ring_list(PyObject *module, PyObject *args)
+PyObject *fastpath_ring_list(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    (void)module;
     struct ring ring;
     Py_ssize_t page, limit;
     if (!PyArg_ParseTuple(args, "w*y*nn:ring_list", &ring.consumer_page, &ring.data_pages, &page, &limit) ||
@@ -227,9 +217,8 @@ PyObject *fastpath_ring_list(PyObject *module, PyObject *args)
 /* ring_each(consumer, data, page_size, callback, limit) -> int
  * Promise: an event counts as delivered when the callback is called with it: the consumer position is moved past
  * it just before, so an exception, or a callback that drains the same ring, neither loses nor repeats one. */
-PyObject *fastpath_ring_each(PyObject *module, PyObject *args)
+PyObject *fastpath_ring_each(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    (void)module;
     struct ring ring;
     PyObject *callback, *event;
     Py_ssize_t page, limit, count = 0;
@@ -263,9 +252,8 @@ PyObject *fastpath_ring_each(PyObject *module, PyObject *args)
 /* perf_take(ring, page_size) -> bytes
  * Promise: all bytes that are there, in one piece although the ring wraps around (it is mapped once); the tail is
  * stored after the copy. The kernel moves the head by whole records. */
-PyObject *fastpath_perf_take(PyObject *module, PyObject *args)
+PyObject *fastpath_perf_take(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    (void)module;
     Py_buffer view;
     Py_ssize_t page;
     if (!PyArg_ParseTuple(args, "w*n:perf_take", &view, &page)) {
@@ -304,9 +292,8 @@ out:
 /* btf_scan(types, swapped, sizes) -> (offsets, names, end)
  * Promise: the result of `scan_types` in btf/kinds.py, whose `Scan` is the contract: where each record begins (in
  * words), its name's offset, and where the walk ended. Reads no byte outside `types`, whatever stands in it. */
-PyObject *fastpath_btf_scan(PyObject *module, PyObject *args)
+PyObject *fastpath_btf_scan(PyObject *Py_UNUSED(module), PyObject *args)
 {
-    (void)module;
     Py_buffer types, sizes;
     int swapped;
     if (!PyArg_ParseTuple(args, "y*py*:btf_scan", &types, &swapped, &sizes)) {
@@ -347,4 +334,22 @@ out:
     PyBuffer_Release(&types);
     PyBuffer_Release(&sizes);
     return result;
+}
+
+/* find(where, what, start, end) -> int
+ * Promise: bytes.find of what lies in memory: the first place from `start` on of `what` that ends by `end`, or -1. */
+PyObject *fastpath_find(PyObject *Py_UNUSED(module), PyObject *args)
+{
+    Py_buffer where, what;
+    Py_ssize_t start, end;
+    if (!PyArg_ParseTuple(args, "y*y*nn:find", &where, &what, &start, &end)) {
+        return NULL;
+    }
+    const char *memory = where.buf, *place = NULL;
+    if (0 <= start && start <= end && end <= where.len) {
+        place = memmem(memory + start, (size_t)(end - start), what.buf, (size_t)what.len);
+    }
+    PyBuffer_Release(&where);
+    PyBuffer_Release(&what);
+    return PyLong_FromSsize_t(place != NULL ? place - memory : -1);
 }

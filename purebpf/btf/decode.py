@@ -69,7 +69,7 @@ _ENUMERATORS = {
 
 def decode_type(btf: Btf, at: int) -> BtfType:
     """The type whose record begins at byte `at` of `btf.raw`."""
-    name_offset, info, size_or_type = _THREE_WORDS[btf.byteorder].unpack_from(btf.raw, at)
+    name_offset, info, size_or_type = _THREE_WORDS[btf.byteorder].unpack_from(btf.memory, at)
     name = btf.string(name_offset) if name_offset else ""
     build = _BUILDERS.get(info >> 24 & KIND_MASK)
     if build is None:
@@ -89,7 +89,7 @@ def _checked(btf: Btf, at: int, type_id: int) -> TypeId:
 
 
 def _int(btf: Btf, at: int, name: str, info: int, size: int) -> Int:
-    (word,) = _ONE_WORD[btf.byteorder].unpack_from(btf.raw, at + HEAD_SIZE)
+    (word,) = _ONE_WORD[btf.byteorder].unpack_from(btf.memory, at + HEAD_SIZE)
     encoding, bit_offset, bits = word >> 24 & 0xF, word >> 16 & 0xFF, word & 0xFF
     if size not in INT_SIZES:
         refuse(btf, at, f"integer '{name}' has a size of {size} bytes")
@@ -104,13 +104,13 @@ def _pointer(btf: Btf, at: int, name: str, info: int, target: int) -> Pointer:
 
 
 def _array(btf: Btf, at: int, name: str, info: int, unused: int) -> Array:
-    element, index, count = _THREE_WORDS[btf.byteorder].unpack_from(btf.raw, at + HEAD_SIZE)
+    element, index, count = _THREE_WORDS[btf.byteorder].unpack_from(btf.memory, at + HEAD_SIZE)
     return Array(_checked(btf, at, element), _checked(btf, at, index), count, name)
 
 
 def _members(btf: Btf, at: int, info: int) -> tuple[Member, ...]:
     begin = at + HEAD_SIZE
-    records = _THREE_WORDS[btf.byteorder].iter_unpack(btf.raw[begin : begin + (info & VLEN_MASK) * 12])
+    records = _THREE_WORDS[btf.byteorder].iter_unpack(btf.memory[begin : begin + (info & VLEN_MASK) * 12])
     string, end_id = btf.string, btf.end_id
     members = []
     for name_offset, type_id, offset in records:
@@ -136,7 +136,7 @@ def _enum(btf: Btf, at: int, name: str, info: int, size: int) -> Enum:
     if size not in ENUM_SIZES:
         refuse(btf, at, f"enum '{name}' has a size of {size} bytes")
     signed, begin, string = bool(info >> 31), at + HEAD_SIZE, btf.string
-    records = _ENUMERATORS[btf.byteorder, signed].iter_unpack(btf.raw[begin : begin + (info & VLEN_MASK) * 8])
+    records = _ENUMERATORS[btf.byteorder, signed].iter_unpack(btf.memory[begin : begin + (info & VLEN_MASK) * 8])
     values = tuple([Enumerator(string(name_offset), value) for name_offset, value in records])
     return Enum(name, size, values, signed)
 
@@ -145,7 +145,7 @@ def _enum64(btf: Btf, at: int, name: str, info: int, size: int) -> Enum:
     if size not in ENUM_SIZES:
         refuse(btf, at, f"enum '{name}' has a size of {size} bytes")
     signed, begin, string = bool(info >> 31), at + HEAD_SIZE, btf.string
-    records = _THREE_WORDS[btf.byteorder].iter_unpack(btf.raw[begin : begin + (info & VLEN_MASK) * 12])
+    records = _THREE_WORDS[btf.byteorder].iter_unpack(btf.memory[begin : begin + (info & VLEN_MASK) * 12])
     values = []
     for name_offset, low, high in records:
         value = high << 32 | low
@@ -181,7 +181,7 @@ def _function(btf: Btf, at: int, name: str, info: int, type_id: int) -> Function
 
 def _function_proto(btf: Btf, at: int, name: str, info: int, return_type: int) -> FunctionProto:
     begin = at + HEAD_SIZE
-    records = _TWO_WORDS[btf.byteorder].iter_unpack(btf.raw[begin : begin + (info & VLEN_MASK) * 8])
+    records = _TWO_WORDS[btf.byteorder].iter_unpack(btf.memory[begin : begin + (info & VLEN_MASK) * 8])
     parameters = [
         Parameter(btf.string(name_offset) if name_offset else "", _checked(btf, at, type_id))
         for name_offset, type_id in records
@@ -190,13 +190,13 @@ def _function_proto(btf: Btf, at: int, name: str, info: int, return_type: int) -
 
 
 def _variable(btf: Btf, at: int, name: str, info: int, type_id: int) -> Variable:
-    (linkage,) = _ONE_WORD[btf.byteorder].unpack_from(btf.raw, at + HEAD_SIZE)
+    (linkage,) = _ONE_WORD[btf.byteorder].unpack_from(btf.memory, at + HEAD_SIZE)
     return Variable(name, _checked(btf, at, type_id), linkage)
 
 
 def _data_section(btf: Btf, at: int, name: str, info: int, size: int) -> DataSection:
     begin = at + HEAD_SIZE
-    records = _THREE_WORDS[btf.byteorder].iter_unpack(btf.raw[begin : begin + (info & VLEN_MASK) * 12])
+    records = _THREE_WORDS[btf.byteorder].iter_unpack(btf.memory[begin : begin + (info & VLEN_MASK) * 12])
     variables = [SectionVariable(_checked(btf, at, type_id), offset, extent) for type_id, offset, extent in records]
     return DataSection(name, size, tuple(variables))
 
@@ -208,7 +208,7 @@ def _float(btf: Btf, at: int, name: str, info: int, size: int) -> Float:
 
 
 def _decl_tag(btf: Btf, at: int, name: str, info: int, type_id: int) -> DeclTag:
-    (component,) = _SIGNED_WORD[btf.byteorder].unpack_from(btf.raw, at + HEAD_SIZE)
+    (component,) = _SIGNED_WORD[btf.byteorder].unpack_from(btf.memory, at + HEAD_SIZE)
     return DeclTag(name, _checked(btf, at, type_id), component, bool(info >> 31))
 
 

@@ -28,7 +28,7 @@ _KIND_FLAG = 1 << 31
 def member_count(btf: Btf, type_id: int) -> int:
     """How many members a struct or union has."""
     owner = _owner(btf, type_id)
-    (info,) = _WORD[owner.byteorder].unpack_from(owner.raw, owner.offset_of(type_id) + 4)
+    (info,) = _WORD[owner.byteorder].unpack_from(owner.memory, owner.offset_of(type_id) + 4)
     return int(info & VLEN_MASK)
 
 
@@ -36,11 +36,11 @@ def member_at(btf: Btf, type_id: int, index: int) -> Member:
     """Member number `index` of a struct or union; BtfError where there is none."""
     owner = _owner(btf, type_id)
     at = owner.offset_of(type_id)
-    (info,) = _WORD[owner.byteorder].unpack_from(owner.raw, at + 4)
+    (info,) = _WORD[owner.byteorder].unpack_from(owner.memory, at + 4)
     if btf.kind(type_id) not in COMPOUND or not 0 <= index < info & VLEN_MASK:
         raise BtfError(f"type {type_id} has no member {index}", file=btf.name, section=".BTF")
     name, member_type, place = _THREE_WORDS[owner.byteorder].unpack_from(
-        owner.raw, at + HEAD_SIZE + _MEMBER_SIZE * index
+        owner.memory, at + HEAD_SIZE + _MEMBER_SIZE * index
     )
     if member_type >= btf.end_id:
         raise BtfError(

@@ -32,8 +32,11 @@ from purebpf.units import ByteOrder, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, NoReturn
+
+    FindIn = Callable[[Any, bytes, int, int], int]
+    """`bytes.find` as a function, of any memory."""
 
 MAGIC = 0xEB9F
 VERSION = 1
@@ -68,15 +71,16 @@ class Btf:
     """The types of one .BTF section, by id; `btf[id]` builds one.
 
     `first_id` is the first own id and `end_id` one past the last (also `len(btf)`): ids below `first_id` are
-    those of `base`, and 0 is void. `raw` are the bytes as they were read. `derived` is a place for what others work out
-    from the types, and is gone with them.
+    those of `base`, and 0 is void. `raw` are the bytes as they were read, `memory` the same where they lie: a kernel's
+    may be mapped, and is copied for who asks for `raw`. `derived` is a place for what others work out from the types,
+    and is gone with them.
     """
 
     __slots__ = (
         "__weakref__",
+        "_find_in",
         "_found",
         "_header",
-        "_memory",
         "_names",
         "_offsets",
         "_pointer_size",
@@ -88,6 +92,7 @@ class Btf:
         "derived",
         "end_id",
         "first_id",
+        "memory",
         "name",
         "raw",
     )
@@ -97,20 +102,25 @@ class Btf:
     derived: dict[object, Any]
     end_id: int
     first_id: int
+    memory: bytes | memoryview
     name: str
     raw: bytes
 
     def __init__(
         self,
-        raw: bytes,
+        memory: bytes | memoryview,
         header: Header,
         offsets: array[int],
         names: bytes | None,
         base: Btf | None,
         name: str,
+        find: FindIn = bytes.find,
     ) -> None:
         """For `parse` and `with_edits`, which see to it that the parts fit."""
-        self.raw = raw
+        self.memory = memory
+        if isinstance(memory, bytes):
+            self.raw = memory
+        self._find_in = find
         self.base = base
         self.name = name
         self.byteorder = header.byteorder
@@ -118,7 +128,6 @@ class Btf:
         self.first_id = base.end_id if base else 1
         self.end_id = self.first_id + len(offsets)
         self._header = header
-        self._memory: Any = None
         self._offsets = offsets
         self._names = names
         self._string_base: int = base.string_end if base else 0
@@ -135,16 +144,16 @@ class Btf:
         base: Btf | None = None,
         name: str = "",
         scan: Scan | None = None,
+        find: FindIn | None = None,
         whole_names: bool = False,
-        copy: bool = True,
     ) -> Btf:
         """The BTF in `data`, in either byte order; `base` is what a split BTF continues.
 
         `name` is for error messages; `scan` replaces the pure-Python walk over the records. `whole_names` asserts that
         no name is the tail of another string, as in every BTF that pahole wrote: the first `find` need not look.
-        `copy=False` leaves `data` where it is until a type or name is asked for: it must not change before.
+        `find` does what `bytes.find` does in any memory; with it `data` stays where it is, and must not change.
         """
-        raw: Any = data if type(data) is bytes or not copy else bytes(data)
+        raw: Any = data if type(data) is bytes or find is not None else bytes(data)
         header = _read_header(raw, base is not None, name)
         sizes = KNOWN_SIZES
         if header.layout:
@@ -155,21 +164,17 @@ class Btf:
         if end != len(types) // 4:
             _refuse_record(raw, header, sizes, end, name)
         words = offsets if isinstance(offsets, array) else array("I", bytes(offsets))
-        parsed = cls(raw, header, words, None if names is None else bytes(names), base, name)
-        if type(raw) is not bytes:
-            # An empty slot: `__getattr__` fills it when somebody asks. A vmlinux costs 3 ms to copy, 2 ms to scan.
-            del parsed.raw
-            parsed._memory = raw
+        found_names = None if names is None else bytes(names)
+        parsed = cls(raw, header, words, found_names, base, name, find or bytes.find)
         if whole_names:
             parsed._tails = False
         return parsed
 
     def __getattr__(self, name: str) -> bytes:
-        """`raw` of types that were not copied when they were parsed."""
+        """`raw`, an empty slot, of types that were not copied when they were parsed: of a vmlinux that takes 3 ms."""
         if name != "raw":
             raise AttributeError(f"a Btf has no attribute '{name}'")
-        self.raw = bytes(self._memory)
-        self._memory = None
+        self.raw = bytes(self.memory)
         return self.raw
 
     def __len__(self) -> int:
@@ -208,7 +213,7 @@ class Btf:
     def ids_of(self, *kinds: int) -> list[TypeId]:
         """The own ids of these kinds, without building anything."""
         at = self._header.types + (7 if self.byteorder == "little" else 4)
-        raw, wanted = self.raw, frozenset(kinds)
+        raw, wanted = self.memory, frozenset(kinds)
         return [
             TypeId(type_id)
             for type_id, word in enumerate(self._offsets, self.first_id)
@@ -223,7 +228,7 @@ class Btf:
             if self.base:
                 return self.base.kind(type_id)
         at = self.offset_of(type_id) + (7 if self.byteorder == "little" else 4)
-        number = self.raw[at] & KIND_MASK
+        number = self.memory[at] & KIND_MASK
         return _KINDS.get(number, number)
 
     def name_of(self, type_id: int) -> str:
@@ -233,7 +238,7 @@ class Btf:
                 return ""
             if self.base:
                 return self.base.name_of(type_id)
-        (offset,) = _WORD[self.byteorder].unpack_from(self.raw, self.offset_of(type_id))
+        (offset,) = _WORD[self.byteorder].unpack_from(self.memory, self.offset_of(type_id))
         return self.string(offset) if offset else ""
 
     def size_or_type(self, type_id: int) -> int:
@@ -243,7 +248,7 @@ class Btf:
                 return 0
             if self.base:
                 return self.base.size_or_type(type_id)
-        (word,) = _WORD[self.byteorder].unpack_from(self.raw, self.offset_of(type_id) + 8)
+        (word,) = _WORD[self.byteorder].unpack_from(self.memory, self.offset_of(type_id) + 8)
         return int(word)
 
     @property
@@ -257,10 +262,10 @@ class Btf:
             assert self.base is not None
             return self.base.string(offset)
         at = self._header.strings + offset - self._string_base
-        end = self.raw.find(b"\0", at, self._header.strings_end)
+        end = self._find_in(self.memory, b"\0", at, self._header.strings_end)
         if end < 0:
             self._refuse(f"string offset {offset:#x} lies outside the string section of {self.string_end:#x} bytes")
-        return self.raw[at:end].decode("utf-8", "surrogateescape")
+        return str(self.memory[at:end], "utf-8", "surrogateescape")
 
     def string_offsets(self, text: str) -> list[int]:
         """Every offset at which `text` stands as a string of its own (base's first), without building an index."""
@@ -269,12 +274,14 @@ class Btf:
 
     def strings_with(self, part: bytes) -> Iterator[str]:
         """The own strings in which `part` stands; no copy of the string section is made."""
-        raw, begin, end = self.raw, self._header.strings, self._header.strings_end
-        at = raw.find(part, begin, end)
+        memory, begin, end = self.memory, self._header.strings, self._header.strings_end
+        at = self._find_in(memory, part, begin, end)
         while at >= 0:
-            first, last = raw.rfind(b"\0", begin, at) + 1, raw.find(b"\0", at, end)
-            yield raw[max(first, begin) : last].decode("utf-8", "surrogateescape")
-            at = raw.find(part, last, end)
+            first, last = at, self._find_in(memory, b"\0", at, end)
+            while first > begin and memory[first - 1]:
+                first -= 1
+            yield str(memory[first:last], "utf-8", "surrogateescape")
+            at = self._find_in(memory, part, last, end)
 
     def find(self, name: str, kind: int | None = None) -> tuple[TypeId, ...]:
         """The ids of the types of that name (and kind), base's first; () when there is none."""
@@ -328,21 +335,21 @@ class Btf:
     def _search(self, needle: bytes, skip: int) -> list[int]:
         """String offsets at which `needle` stands in the own strings, plus `skip`."""
         begin, end = self._header.strings, self._header.strings_end
-        raw, found = self.raw, []
+        memory, found = self.memory, []
         shift = self._string_base + skip - begin
-        at = raw.find(needle, begin, end)
+        at = self._find_in(memory, needle, begin, end)
         while at >= 0:
             found.append(at + shift)
-            at = raw.find(needle, at + 1, end)
+            at = self._find_in(memory, needle, at + 1, end)
         # A split BTF's first string has no NUL before it.
-        if skip and self.base and raw.startswith(needle[1:], begin, end):
+        if skip and self.base and memory[begin : min(begin + len(needle) - 1, end)] == needle[1:]:
             found.insert(0, self._string_base)
         return found
 
     def _name_offsets(self) -> bytes:
         """The name offset of each own type, as native u32; gathered by the first search."""
         if self._names is None:
-            types = memoryview(self.raw)[self._header.types : self._header.types_end]
+            types = memoryview(self.memory)[self._header.types : self._header.types_end]
             words = native_words(types, self.byteorder != NATIVE)
             self._names = array("I", map(words.__getitem__, self._offsets)).tobytes()
         return self._names
@@ -419,7 +426,7 @@ class Btf:
     def kinds(self) -> set[int]:
         """Which kinds the own types have."""
         at = self._header.types + (7 if self.byteorder == "little" else 4)
-        raw = self.raw
+        raw = self.memory
         return {raw[at + 4 * word] & KIND_MASK for word in self._offsets}
 
     def _refuse(self, reason: str, offset: int | None = None) -> NoReturn:

@@ -43,29 +43,25 @@ def running_target() -> Target:
 
 @cache
 def _read_btf() -> Btf | None:
-    """The kernel's types: 5 MB, which since 6.16 can be mapped and need not be copied to be indexed."""
+    """The kernel's types: 5 MB, which since 6.16 can be mapped and need not be copied."""
     from purebpf.btf import Btf
-    from purebpf.syscall.native import btf_scan
+    from purebpf.syscall.native import btf_scan, find
 
     try:
         with open(VMLINUX_BTF, "rb", buffering=0) as file:
             data = _mapped(file.fileno()) or file.read()
     except FileNotFoundError:
         return _find_btf()
-    return Btf.parse(data, name=VMLINUX_BTF, scan=btf_scan, whole_names=True, copy=False)
+    return Btf.parse(data, name=VMLINUX_BTF, scan=btf_scan, find=find, whole_names=True)
 
 
 def _mapped(fd: int) -> memoryview | None:
-    """The file's memory, unmapped when the last view of it is gone; None where that takes an fd that stays open.
+    """The file's memory, for the life of the process as the types are; None on kernels that cannot map it."""
+    from purebpf.syscall.native import map_file
 
-    Before 3.13 Python's mmap keeps a copy of the fd for as long as the memory, here for the life of the process.
-    Mapping through ctypes instead would save nothing: importing it takes the 4 ms that reading the file takes.
-    """
-    if sys.version_info < (3, 13):
-        return None
     try:
-        return memoryview(mmap.mmap(fd, 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE, trackfd=False))
-    except (OSError, ValueError):
+        return map_file(fd, os.fstat(fd).st_size)
+    except OSError:
         return None
 
 

@@ -32,7 +32,8 @@ def _members(owner: type) -> list[str]:
 
 
 def _member(owner: type, name: str) -> str:
-    value = inspect.getattr_static(owner, name, None)
+    # Of a frozen class `__init__` is made when it is asked for.
+    value = getattr(owner, name) if name == "__init__" else inspect.getattr_static(owner, name, None)
     match value:
         case staticmethod() | classmethod():
             return f"{type(value).__name__} {name}{_signature(value.__func__)}"

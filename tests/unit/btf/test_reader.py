@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from purebpf._fastpath import find
 from purebpf.btf import (
     Array,
     Btf,
@@ -301,12 +302,14 @@ def test_types_can_be_parsed_where_they_lie_and_are_copied_when_asked_for() -> N
     writer = BtfWriter()
     writer.add(INT)
     memory = bytearray(writer.build())
-    btf = Btf.parse(memoryview(memory), copy=False, whole_names=True)
+    btf = Btf.parse(memoryview(memory), find=find, whole_names=True)
     assert len(btf) == 2
     memory[-2] = ord("o")  # Nothing was copied yet: "int" is "ino" by now.
     assert btf.find("ino") == (1,)
-    memory[-2] = ord("t")
-    assert btf.name_of(1) == "ino"
+    assert [*btf.strings_with(b"n")] == ["ino"]
     assert type(btf.raw) is bytes
+    memory[-2] = ord("t")
+    assert btf.name_of(1) == "int"
+    assert b"ino" in btf.raw
     with pytest.raises(AttributeError, match="no attribute 'other'"):
         _ = btf.other

@@ -1,11 +1,13 @@
 """What the C extension checks before it asks a kernel; no test here reaches one with anything it would accept."""
 
 import errno
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from purebpf._fastpath import Entries, bpf, perf_event_open
+from purebpf._fastpath import Entries, bpf, map_file, perf_event_open
 
 NO_COMMAND = 99_999
 LOOKUP, UPDATE, DELETE, NEXT_KEY, LOOKUP_AND_DELETE = 1, 2, 3, 4, 21
@@ -64,6 +66,27 @@ class TestBpf:
             bpf(NO_COMMAND, attr, ((0, buffer), (9, b"")))
         attr.extend(b"x")
         buffer.extend(b"x")
+
+
+class TestMapFile:
+    def test_it_is_the_file_and_needs_no_fd(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_bytes(b"abc" * 5000)
+        before = len(os.listdir("/proc/self/fd"))
+        with open(tmp_path / "file", "rb") as file:
+            memory = map_file(file.fileno(), 15000)
+        assert bytes(memory) == b"abc" * 5000
+        assert memory.readonly
+        assert len(os.listdir("/proc/self/fd")) == before
+
+    @pytest.mark.parametrize("size", [0, -1])
+    def test_a_size_that_is_none_is_refused(self, tmp_path: Path, size: int) -> None:
+        (tmp_path / "file").write_bytes(b"abc")
+        with open(tmp_path / "file", "rb") as file, pytest.raises(OSError, match="Errno"):
+            map_file(file.fileno(), size)
+
+    def test_what_cannot_be_mapped_is_refused(self) -> None:
+        with pytest.raises(OSError, match="Bad file descriptor"):
+            map_file(-1, 4096)
 
 
 def test_perf_event_open_checks_its_attribute_as_bpf_does() -> None:
@@ -127,7 +150,7 @@ class TestEntries:
 
     @pytest.mark.parametrize("arguments", [(-1, 4), (4, -1), (1 << 31, 4)])
     def test_impossible_sizes_are_refused(self, arguments: tuple[int, int]) -> None:
-        with pytest.raises(ValueError, match="sizes"):
+        with pytest.raises(ValueError, match=r"0 to 2\*\*31 - 1 bytes"):
             Entries(3, *arguments)
 
     @pytest.mark.parametrize("size", [0, 9, 16])

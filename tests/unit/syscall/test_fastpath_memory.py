@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from purebpf import _fastpath
-from purebpf._fastpath import perf_take, ring_each, ring_into, ring_list
+from purebpf._fastpath import find, perf_take, ring_each, ring_into, ring_list
 from purebpf.btf.kinds import KNOWN_SIZES, scan_types
 from purebpf.live.ringbuf import split
 from purebpf.syscall.perf import records
@@ -378,3 +378,15 @@ def test_both_scans_agree_on_any_words(words: list[int], swapped: bool) -> None:
 def test_the_scan_refuses_what_breaks_its_contract(section: bytes, sizes: bytes) -> None:
     with pytest.raises(ValueError, match="words"):
         _fastpath.btf_scan(section, False, sizes)
+
+
+class TestFind:
+    @given(st.binary(max_size=40), st.binary(max_size=3), st.integers(0, 45), st.integers(0, 45))
+    def test_it_finds_what_bytes_find_does(self, where: bytes, what: bytes, start: int, end: int) -> None:
+        expected = where.find(what, start, end) if start <= end <= len(where) else -1
+        assert find(where, what, start, end) == expected
+        assert find(memoryview(bytearray(where)), what, start, end) == expected
+
+    @pytest.mark.parametrize(("start", "end"), [(-1, 3), (0, 4), (3, 2), (0, -1)])
+    def test_nothing_is_found_outside(self, start: int, end: int) -> None:
+        assert find(b"aaa", b"a", start, end) == -1
