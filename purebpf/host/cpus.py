@@ -44,7 +44,7 @@ def online_cpus() -> tuple[int, ...]:
 def _read(which: str) -> tuple[int, ...]:
     path = f"/sys/devices/system/cpu/{which}"
     try:
-        with open(path, encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return parse_cpu_list(file.read(1 << 16))
     except OSError as error:
         remedy = "mount -t sysfs none /sys"

@@ -95,7 +95,7 @@ def require_tracefs() -> str:
 
 def _kernel_knows(kind: str) -> bool:
     try:
-        with open("/proc/filesystems", encoding="ascii", errors="replace") as file:
+        with open("/proc/filesystems", encoding="utf-8", errors="replace") as file:
             return any(line.split()[-1:] == [kind] for line in file)
     except OSError:
         return True

@@ -37,7 +37,7 @@ def running_version() -> int:
     """KERNEL_VERSION() of the running kernel."""
     system = os.uname()
     try:
-        with open("/proc/version_signature", encoding="ascii", errors="replace") as file:
+        with open("/proc/version_signature", encoding="utf-8", errors="replace") as file:
             signature = file.read(256)
     except OSError:
         signature = ""

@@ -1,6 +1,6 @@
 """Instructions: decode, encode, assemble, disassemble.
 
-Names are loaded with their first use, because a loader needs only `patch` and `opcodes` of this package.
+Names are loaded with their first use, because a loader needs only `patch` and `words` of this package.
 """
 
 from __future__ import annotations

@@ -9,12 +9,79 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from purebpf.insn.words import (
+    BPF_PSEUDO_BTF_ID as BPF_PSEUDO_BTF_ID,
+)
+from purebpf.insn.words import (
+    BPF_PSEUDO_CALL as BPF_PSEUDO_CALL,
+)
+from purebpf.insn.words import (
+    BPF_PSEUDO_FUNC as BPF_PSEUDO_FUNC,
+)
+from purebpf.insn.words import (
+    BPF_PSEUDO_KFUNC_CALL as BPF_PSEUDO_KFUNC_CALL,
+)
+from purebpf.insn.words import (
+    BPF_PSEUDO_MAP_FD as BPF_PSEUDO_MAP_FD,
+)
+from purebpf.insn.words import (
+    BPF_PSEUDO_MAP_IDX as BPF_PSEUDO_MAP_IDX,
+)
+from purebpf.insn.words import (
+    BPF_PSEUDO_MAP_IDX_VALUE as BPF_PSEUDO_MAP_IDX_VALUE,
+)
+from purebpf.insn.words import (
+    BPF_PSEUDO_MAP_VALUE as BPF_PSEUDO_MAP_VALUE,
+)
+from purebpf.insn.words import (
+    BSWAP as BSWAP,
+)
+from purebpf.insn.words import (
+    CALL as CALL,
+)
+from purebpf.insn.words import (
+    CALLX as CALLX,
+)
+from purebpf.insn.words import (
+    EXIT as EXIT,
+)
+from purebpf.insn.words import (
+    GOTO as GOTO,
+)
+from purebpf.insn.words import (
+    GOTOL as GOTOL,
+)
+from purebpf.insn.words import (
+    GOTOX as GOTOX,
+)
+from purebpf.insn.words import (
+    LDIMM64 as LDIMM64,
+)
+from purebpf.insn.words import (
+    MAY_GOTO as MAY_GOTO,
+)
+from purebpf.insn.words import (
+    MOV64_X as MOV64_X,
+)
+from purebpf.insn.words import (
+    NEG32 as NEG32,
+)
+from purebpf.insn.words import (
+    NEG64 as NEG64,
+)
+from purebpf.insn.words import (
+    SLOT as SLOT,
+)
+from purebpf.insn.words import (
+    TO_BE as TO_BE,
+)
+from purebpf.insn.words import (
+    TO_LE as TO_LE,
+)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
-
-SLOT: Final = 8
-"""Bytes of one instruction slot; ldimm64 takes two."""
 
 
 class Class(IntEnum):
@@ -129,32 +196,6 @@ class CallSource(IntEnum):
     PSEUDO_CALL = 1
     PSEUDO_KFUNC_CALL = 2
 
-
-# The plain integers that code working on bytes compares with: an IntEnum member costs a lookup and, under
-# Python 3.11, a slower comparison than an int.
-BPF_PSEUDO_MAP_FD: Final = 1
-BPF_PSEUDO_MAP_VALUE: Final = 2
-BPF_PSEUDO_BTF_ID: Final = 3
-BPF_PSEUDO_FUNC: Final = 4
-BPF_PSEUDO_MAP_IDX: Final = 5
-BPF_PSEUDO_MAP_IDX_VALUE: Final = 6
-BPF_PSEUDO_CALL: Final = 1
-BPF_PSEUDO_KFUNC_CALL: Final = 2
-
-LDIMM64: Final = 0x18
-CALL: Final = 0x85
-CALLX: Final = 0x8D
-EXIT: Final = 0x95
-GOTO: Final = 0x05
-GOTOX: Final = 0x0D
-GOTOL: Final = 0x06
-MAY_GOTO: Final = 0xE5
-NEG32: Final = 0x84
-NEG64: Final = 0x87
-TO_LE: Final = 0xD4
-TO_BE: Final = 0xDC
-BSWAP: Final = 0xD7
-MOV64_X: Final = 0xBF
 
 BINARY_ALU_OPS: Final = tuple(op for op in AluOp if op not in (AluOp.NEG, AluOp.MOV, AluOp.END))
 CONDITIONAL_JUMP_OPS: Final = tuple(

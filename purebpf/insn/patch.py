@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import struct
 
-from purebpf.insn.opcodes import BPF_PSEUDO_CALL, CALL, LDIMM64, SLOT
+from purebpf.insn.words import BPF_PSEUDO_CALL, CALL, LDIMM64, SLOT
 from purebpf.units import ByteOrder, InsnIndex
 
 TYPE_CHECKING = False

@@ -17,7 +17,7 @@ from purebpf.elf import (
     SymbolType,
 )
 from purebpf.errors import SpecError
-from purebpf.insn.opcodes import CALL, LDIMM64, SLOT
+from purebpf.insn.words import CALL, LDIMM64, SLOT
 from purebpf.linker.inputs import Input, clash, read_input
 from purebpf.linker.sections import Layout, OutputSection, lay_out
 from purebpf.linker.symbols import OutputSymbol, Symbols, resolve_symbols

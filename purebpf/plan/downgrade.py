@@ -6,8 +6,8 @@ Rules, libbpf's: a feature is asked for only where a program would use it; the m
 
 from __future__ import annotations
 
-from purebpf.insn.opcodes import SLOT
 from purebpf.insn.patch import iter_calls, patch_imm
+from purebpf.insn.words import SLOT
 from purebpf.plan.target import Feature, Target
 from purebpf.spec.sections import AttachKind
 from purebpf.uapi import AttachType

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from struct import Struct
 from typing import Final, NamedTuple
 
-from purebpf.insn.opcodes import BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, BPF_PSEUDO_KFUNC_CALL, CALL, LDIMM64
+from purebpf.insn.words import BPF_PSEUDO_CALL, BPF_PSEUDO_FUNC, BPF_PSEUDO_KFUNC_CALL, CALL, LDIMM64
 from purebpf.units import ByteOrder, InsnIndex
 
 _SLOT: Final = {"little": Struct("<BBhi"), "big": Struct(">BBhi")}

@@ -15,8 +15,8 @@ from functools import partial
 
 from purebpf.errors import UnresolvedExtern
 from purebpf.frozen import replace
-from purebpf.insn.opcodes import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_KFUNC_CALL, BPF_PSEUDO_MAP_VALUE, CALL, SLOT
 from purebpf.insn.patch import patch_imm, patch_ldimm64, patch_offset, patch_source
+from purebpf.insn.words import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_KFUNC_CALL, BPF_PSEUDO_MAP_VALUE, CALL, SLOT
 from purebpf.relocate.model import (
     KCONFIG_MAP,
     BtfSlot,

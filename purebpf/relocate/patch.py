@@ -16,7 +16,7 @@ from struct import Struct
 
 from purebpf.errors import RelocationError
 from purebpf.frozen import frozen
-from purebpf.insn.opcodes import LDIMM64, SLOT
+from purebpf.insn.words import LDIMM64, SLOT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
