@@ -8,9 +8,8 @@ enough).
 import argparse
 import json
 import os
-from pathlib import Path
 
-from purebpf.btf import Btf, BtfError
+from purebpf.btf import Btf
 from purebpf.cli.output import STANDARD_OUTPUT, write_output
 
 RUNNING = "running"
@@ -52,22 +51,9 @@ def _json(arguments: argparse.Namespace) -> int:
 
 def read_types(file: str, base: str | None = None) -> Btf:
     """The BTF that `file` holds, or of the running kernel; a kernel module's is read with the kernel's as its base."""
-    from purebpf.syscall.native import btf_scan
+    from purebpf.host.btf_tree import read_kernel_file
 
     path = _VMLINUX if file == RUNNING else file
-    data = _section_of(path, Path(path).read_bytes())
     if base is None and os.path.dirname(path) == _KERNEL_FOLDER and path != _VMLINUX:
         base = _VMLINUX
-    parent = None if base is None else read_types(base)
-    return Btf.parse(data, base=parent, name=path, scan=btf_scan)
-
-
-def _section_of(path: str, data: bytes) -> bytes:
-    if not data.startswith(b"\x7fELF"):
-        return data
-    from purebpf.elf import read_elf
-
-    section = read_elf(data, name=path, machines=None).section(".BTF")
-    if section is None:
-        raise BtfError("the file has no types: compile it with -g, or run pahole -J on it", file=path, section=".BTF")
-    return bytes(section.data)
+    return read_kernel_file(path, base=None if base is None else read_types(base), alone=True)

@@ -82,15 +82,21 @@ def archive_folders(machine: str, distribution: str, version: str) -> tuple[str,
     return tuple(part for part in parts if "//" not in part and not part.startswith("/"))
 
 
-def read_kernel_file(path: str) -> "Btf":
-    """The types in a file; `BtfError` if there are none, also for an archive that is damaged or holds no such file."""
+def read_kernel_file(path: str, *, base: "Btf | None" = None, alone: bool = False) -> "Btf":
+    """The types in a file; `BtfError` if there are none, also for an archive that is damaged or holds no such file.
+
+    `base` and `alone` are for a module, as in `read_btf_file`.
+    """
     if path.endswith(PACKED):
-        return read_btf_file(unpacked(path), name=path, scan=btf_scan)
+        return read_btf_file(unpacked(path), base=base, name=path, scan=btf_scan)
     with open(path, "rb") as file:
-        if not os.fstat(file.fileno()).st_size:
-            return read_btf_file(b"", name=path)
-        with mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as memory, memoryview(memory) as view:
-            return read_btf_file(view, name=path, scan=btf_scan)
+        try:
+            memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        except (OSError, ValueError):
+            # The kernel's own file cannot be mapped so; an empty one not at all.
+            return read_btf_file(file.read(), base=base, name=path, scan=btf_scan, alone=alone)
+        with memory, memoryview(memory) as view:
+            return read_btf_file(view, base=base, name=path, scan=btf_scan, alone=alone)
 
 
 def unpacked(path: str) -> bytes:

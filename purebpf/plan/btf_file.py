@@ -2,12 +2,13 @@
 
 Rules: of an ELF file, of either class, only the section headers are read and the one section, for a vmlinux with debug
 information has hundreds of megabytes. A module's types continue those of the kernel that it was built for, its base.
-A module built apart from its kernel brings a part of its base along (`.BTF.base`), which only a kernel can join to
-its own types: it is refused with the place to find them joined.
+A module built apart from its kernel brings what it needs of its base along (`.BTF.base`), and is fitted to the base at
+hand as a kernel does it. Modules may be packed, as distributions install them (.ko.xz, .ko.gz).
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING
 
@@ -23,18 +24,40 @@ if TYPE_CHECKING:
     Source = str | PathLike[str] | bytes | bytearray | memoryview
 
 _ELF_MAGIC = b"\x7fELF"
+_BTF_MAGICS = (b"\x9f\xeb", b"\xeb\x9f")
 # Offsets in the header (shoff, shentsize), and of sh_offset in a section header, by class.
 _CLASSES = {1: (32, "I", 46, 40), 2: (40, "Q", 58, 64)}
 _MOST_SECTIONS = 1 << 20
+_MODULE = re.compile(r"\.ko(\.debug)?(\.\w+)?$")
 
 
-def read_btf_file(source: Source, *, base: Btf | None = None, name: str | None = None, scan: Scan | None = None) -> Btf:
-    """The types in `source`, a path or the bytes; `BtfError` if there are none or they are damaged."""
+def read_btf_file(
+    source: Source, *, base: Btf | None = None, name: str | None = None, scan: Scan | None = None, alone: bool = False
+) -> Btf:
+    """The types in `source`, a path or the bytes; `BtfError` if there are none or they are damaged.
+
+    A module is refused without its kernel's types; with `alone`, one that has a base of its own is read with that.
+    """
     data, label = contents(source)
     label = name if name is not None else label
-    if data[:4] == _ELF_MAGIC:
-        data = _section_of_elf(data, label, base)
-    return Btf.parse(data, base=base, name=label, scan=scan)
+    if data[:4] != _ELF_MAGIC and data[:2] not in _BTF_MAGICS:
+        from purebpf.plan.packed import unpacked
+
+        data = unpacked(data, label)
+    if data[:4] != _ELF_MAGIC:
+        return Btf.parse(data, base=base, name=label, scan=scan)
+    types, distilled = _sections_of_elf(data, label)
+    if base is None and _MODULE.search(label) and not (alone and distilled):
+        raise BtfError(
+            "the types of a module continue its kernel's, which must be given too (Target.from_btf(KERNEL, "
+            "modules=[...]), or --base KERNEL)",
+            file=label,
+        )
+    if distilled is not None:
+        from purebpf.btf.distill import read_distilled
+
+        return read_distilled(types, distilled, base=base, name=label, scan=scan)
+    return Btf.parse(types, base=base, name=label, scan=scan)
 
 
 def contents(source: Source) -> tuple[memoryview | bytes, str]:
@@ -52,26 +75,19 @@ def byteorder_of(data: memoryview | bytes) -> ByteOrder:
     return "big" if data[:2] == b"\xeb\x9f" else "little"
 
 
-def _section_of_elf(data: memoryview | bytes, name: str, base: Btf | None) -> bytes:
-    """The section `.BTF`."""
+def _sections_of_elf(data: memoryview | bytes, name: str) -> tuple[bytes, bytes | None]:
+    """The sections `.BTF` and, where there is one, `.BTF.base`."""
     try:
         found = dict(_sections(data, (".BTF", ".BTF.base")))
     except (struct.error, IndexError, KeyError, OverflowError, ValueError):
         raise BtfError("the file is damaged: its ELF section headers cannot be read", file=name) from None
     if ".BTF" not in found:
         raise BtfError(
-            "the ELF file has no section .BTF: for a kernel built with CONFIG_DEBUG_INFO_BTF give the uncompressed "
-            "vmlinux, not the boot image",
+            "the ELF file has no section .BTF: a kernel built with CONFIG_DEBUG_INFO_BTF has one (in the uncompressed "
+            "vmlinux, not in the boot image), and an object compiled with -g",
             file=name,
         )
-    if ".BTF.base" in found:
-        raise BtfError(
-            "the module was built apart from its kernel, which joins the types: load it, take those in /sys/kernel/btf",
-            file=name,
-        )
-    if base is None and name.endswith((".ko", ".ko.debug")):
-        raise BtfError("the types of a module continue the kernel's: give it with them, as one of modules=", file=name)
-    return found[".BTF"]
+    return found[".BTF"], found.get(".BTF.base")
 
 
 def _sections(data: memoryview | bytes, wanted: tuple[str, ...]) -> list[tuple[str, bytes]]:

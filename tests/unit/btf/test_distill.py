@@ -23,7 +23,7 @@ from purebpf.btf import (
     Typedef,
     Union,
 )
-from purebpf.btf.distill import distill, relocate
+from purebpf.btf.distill import distill, read_distilled, relocate
 from purebpf.units import BitOffset, TypeId
 
 INT = Int("int", 4, 32, signed=True)
@@ -66,14 +66,14 @@ def types_of(btf: Btf) -> list[BtfType]:
     return [btf[each] for each in btf.ids()]
 
 
-def test_the_base_holds_numbers_and_what_is_held_with_sizes_and_else_only_names() -> None:
+def test_the_base_holds_numbers_in_full_and_else_names_and_sizes() -> None:
     result = distill(module(built(*KERNEL)))
     assert types_of(Btf.parse(result.base)) == [
         INT,
         Struct("held", 8, ()),
-        Forward("pointed_at"),
+        Struct("pointed_at", 24, ()),
         Enum("color", 4, ()),
-        Forward("u", is_union=True),
+        Union("u", 4, ()),
     ]
 
 
@@ -117,18 +117,67 @@ def _shifted(kind: BtfType) -> BtfType:
 @pytest.mark.parametrize(
     ("new_base", "complaint"),
     [
-        ([INT], "no struct 'held' of 8 bytes"),
-        ([INT, struct("held", 16, 1, 1)], "no struct 'held' of 8 bytes"),
-        ([INT, struct("held", 8, 1), Struct("held", 8, ())], "more than one struct 'held' of 8 bytes"),
-        ([Int("int", 4, 31)], "no int 'int'"),
+        ([INT], "no struct 'held' of 8 bytes: the types are for another kernel"),
+        ([INT, struct("held", 16, 1, 1)], r"no struct 'held' of 8 bytes \(but of 16\): "),
+        ([INT, struct("held", 8, 1), Struct("held", 8, ())], "more than one struct 'held' of 8 bytes, and nothing"),
+        ([Int("int", 4, 32)], "no signed int 'int' of 4 bytes"),
+        ([Int("int", 8, 64, signed=True)], r"no signed int 'int' of 4 bytes \(but of 8\)"),
+        ([INT, Union("held", 8, ())], "no struct 'held' of 8 bytes: "),
     ],
 )
 def test_a_base_that_lacks_a_type_is_refused(new_base: list[BtfType], complaint: str) -> None:
     base = built(INT, struct("held", 8, 1))
     result = distill(built(struct("mine", 8, 2, 1), base=base))
-    split = Btf.parse(result.split, base=Btf.parse(result.base))
-    with pytest.raises(BtfError, match=f"'vmlinux', section '.BTF': the new base has {complaint}"):
+    split = Btf.parse(result.split, base=Btf.parse(result.base, name="mine.ko"))
+    with pytest.raises(BtfError, match=f"'mine.ko', section '.BTF.base': the base that .*, vmlinux, has {complaint}"):
         relocate(split, built(*new_base, name="vmlinux"))
+
+
+def test_what_is_only_pointed_at_may_have_grown() -> None:
+    base = built(INT, struct("grows", 8, 1), Pointer(T(2)), Typedef("grows_t", T(2)))
+    for holder, fits in ((struct("mine", 8, 3), True), (struct("mine", 8, 2), False), (struct("mine", 8, 4), False)):
+        result = distill(built(holder, base=base))
+        split = Btf.parse(result.split, base=Btf.parse(result.base))
+        grown = built(INT, struct("grows", 16, 1, 1))
+        if fits:
+            assert relocate(split, grown).ids[1] == 2
+        else:
+            with pytest.raises(BtfError, match=r"no struct 'grows' of 8 bytes \(but of 16\)"):
+                relocate(split, grown)
+
+
+def test_of_several_types_of_a_name_that_of_the_size_is_meant_even_if_it_is_only_pointed_at() -> None:
+    base = built(INT, struct("twice", 16, 1, 1), Pointer(T(2)))
+    result = distill(built(struct("mine", 8, 3), base=base))
+    split = Btf.parse(result.split, base=Btf.parse(result.base))
+    assert relocate(split, built(struct("twice", 8), INT, struct("twice", 16))).ids[1] == 3
+    with pytest.raises(BtfError, match=r"no struct 'twice' of 16 bytes \(but of 8 and 24\)"):
+        relocate(split, built(struct("twice", 8), INT, struct("twice", 24)))
+
+
+def test_what_is_only_declared_is_found_whatever_its_size() -> None:
+    small = built(Forward("task"))
+    split = built(Pointer(T(1)), base=small)
+    base = built(Forward("task"), Struct("task", 8, ()), Struct("task", 16, ()))
+    assert relocate(split, base).ids[1] == 2
+    assert relocate(split, built(Forward("task"))).ids[1] == 1
+
+
+@pytest.mark.parametrize("kind", [Struct("", 4, ()), Pointer(T(0)), Typedef("t", T(0))])
+def test_a_base_that_was_not_distilled_is_refused(kind: BtfType) -> None:
+    split = built(INT, base=built(kind, name="mine.ko"))
+    with pytest.raises(BtfError, match=r"'mine.ko', section '.BTF.base': type 1 .* has no place in a distilled base"):
+        relocate(split, built(INT))
+
+
+def test_the_two_sections_of_a_module_give_types_that_continue_the_kernels() -> None:
+    base = built(*KERNEL)
+    result = distill(module(base))
+    read = read_distilled(result.split, result.base, base=base, name="mine.ko")
+    assert (read.base, read.name, read.find_one("mine")) == (base, "mine.ko", base.end_id)
+    alone = read_distilled(result.split, result.base, base=None)
+    assert alone.base is not None
+    assert alone.find_one("mine") == alone.base.end_id == 6
 
 
 def test_a_cycle_through_the_base_ends() -> None:

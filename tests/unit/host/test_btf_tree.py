@@ -1,7 +1,9 @@
 """Trees of BTF files, one a kernel."""
 
 import io
+import os
 import tarfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -66,6 +68,17 @@ def test_an_archive_is_read_as_the_file_in_it(tree: Path) -> None:
     plain = tree / "ubuntu/20.04/x86_64/5.4.0-91-generic.btf"
     packed = tree / "ubuntu/20.04/x86_64/5.4.0-92-generic.btf.tar.xz"
     assert read_kernel_file(str(packed)).raw == read_kernel_file(str(plain)).raw == Btf.parse(kernel_btf()).raw
+
+
+def test_a_file_that_cannot_be_mapped_is_read(tmp_path: Path) -> None:
+    pipe = tmp_path / "running.btf"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(kernel_btf(),))
+    writer.start()
+    try:
+        assert read_kernel_file(str(pipe)).raw == kernel_btf()
+    finally:
+        writer.join(10)
 
 
 @pytest.mark.parametrize(

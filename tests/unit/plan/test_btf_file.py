@@ -1,14 +1,17 @@
 """The types of a kernel from a file: raw, or in an ELF image of any class and byte order."""
 
+import gzip
+import lzma
 import struct
 
 import pytest
 
-from purebpf.btf import Btf, BtfWriter, Int
+from purebpf.btf import Btf, BtfWriter, Int, Pointer
+from purebpf.btf.distill import distill
 from purebpf.elf import ElfWriter
 from purebpf.errors import BtfError
 from purebpf.plan.btf_file import byteorder_of, read_btf_file
-from purebpf.units import ByteOrder
+from purebpf.units import ByteOrder, TypeId
 
 
 def types(byteorder: ByteOrder = "little", base: Btf | None = None) -> bytes:
@@ -69,19 +72,65 @@ def test_a_modules_types_continue_those_of_its_kernel() -> None:
     assert (module.first_id, module.find_one("own")) == (2, 2)
 
 
-def test_a_module_alone_is_refused() -> None:
-    with pytest.raises(BtfError, match="continue the kernel's: give it with them, as one of modules="):
-        read_btf_file(image((".BTF", types())), name="nf_nat.ko")
+@pytest.mark.parametrize("name", ["nf_nat.ko", "nf_nat.ko.xz", "nf_nat.ko.debug"])
+def test_a_module_alone_is_refused(name: str) -> None:
+    with pytest.raises(BtfError, match="continue its kernel's, which must be given too"):
+        read_btf_file(image((".BTF", types())), name=name)
 
 
-def test_a_module_with_a_base_of_its_own_is_refused() -> None:
-    data = image((".BTF", types()), (".BTF.base", types()))
-    with pytest.raises(BtfError, match="built apart from its kernel"):
-        read_btf_file(data, base=Btf.parse(types()))
+def built_apart() -> bytes:
+    """A module with what it needs of its kernel in .BTF.base."""
+    split = BtfWriter(base=Btf.parse(types()))
+    split.add(Pointer(TypeId(1)))
+    distilled = distill(Btf.parse(split.build(), base=split.base))
+    return image((".BTF", distilled.split), (".BTF.base", distilled.base))
+
+
+def test_a_module_with_a_base_of_its_own_is_fitted_to_the_kernels_types() -> None:
+    kernel = BtfWriter()
+    kernel.add(Int("char", 1, 8, signed=True))
+    kernel.add(Int("int", 4, 32, signed=True))
+    base = Btf.parse(kernel.build())
+    module = read_btf_file(built_apart(), base=base, name="mine.ko")
+    assert module.base is base
+    assert module[3] == Pointer(TypeId(2))
+
+
+def test_a_module_with_a_base_of_its_own_is_read_alone_only_where_that_is_asked_for() -> None:
+    assert read_btf_file(built_apart(), name="mine.ko", alone=True)[2] == Pointer(TypeId(1))
+    with pytest.raises(BtfError, match="continue its kernel's"):
+        read_btf_file(built_apart(), name="mine.ko")
+    with pytest.raises(BtfError, match="continue its kernel's"):
+        read_btf_file(image((".BTF", types())), name="mine.ko", alone=True)
+
+
+def test_a_module_that_is_for_another_kernel_names_what_that_kernel_lacks() -> None:
+    base = Btf.parse(types("big"), name="other")
+    assert read_btf_file(built_apart(), base=base)[2] == Pointer(TypeId(1))
+    empty = Btf.parse(BtfWriter().build(), name="other")
+    with pytest.raises(
+        BtfError, match=r"'mine.ko', section '.BTF.base': .*, other, has no signed int 'int' of 4 bytes"
+    ):
+        read_btf_file(built_apart(), base=empty, name="mine.ko")
+
+
+def test_damage_of_the_modules_own_base_is_told_as_such() -> None:
+    data = image((".BTF", types()), (".BTF.base", types()[:30]))
+    with pytest.raises(BtfError, match=r"'mine.ko', section '.BTF.base', offset 0x10: the string section"):
+        read_btf_file(data, base=Btf.parse(types()), name="mine.ko")
+
+
+@pytest.mark.parametrize("pack", [lzma.compress, gzip.compress])
+def test_a_packed_module_is_read_as_it_is_installed(pack) -> None:
+    base = Btf.parse(types())
+    data = pack(image((".BTF", types(base=base))))
+    assert read_btf_file(data, base=base, name="nf_nat.ko.xz").find_one("own") == 2
 
 
 def test_an_image_without_types_says_what_to_give() -> None:
-    with pytest.raises(BtfError, match=r"has no section \.BTF: .*CONFIG_DEBUG_INFO_BTF give the uncompressed vmlinux"):
+    with pytest.raises(
+        BtfError, match=r"no section \.BTF: a kernel built with CONFIG_DEBUG_INFO_BTF has one \(in the uncomp"
+    ):
         read_btf_file(image((".text", b"code")))
 
 
