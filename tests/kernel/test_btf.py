@@ -13,6 +13,7 @@ import pytest
 
 from purebpf.btf import Btf
 from purebpf.btf.distill import distill
+from purebpf.btf.permute import permute
 from purebpf.cli.btf import read_types
 from purebpf.cli.main import main
 from purebpf.errors import NotSupported
@@ -75,3 +76,12 @@ if IN_VM:
         with inserted(apart, name):
             theirs = read_types(str(FOLDER / name))
         assert [ours[each] for each in ours.ids()] == [theirs[each] for each in theirs.ids()]
+
+    @pytest.mark.parametrize("name", ["ts_kmp", "dummy"])
+    def test_a_module_whose_types_were_put_into_another_order_is_taken(name: str, tmp_path: Path) -> None:
+        types = read_btf_file(module_file(name), base=read_types("running"))
+        ours = permute(types, list(reversed(types.ids()))).data
+        sorted_file = tmp_path / f"{name}.ko"
+        sorted_file.write_bytes(with_sections(module_file(name).read_bytes(), {".BTF": ours}))
+        with inserted(sorted_file, name) as theirs:
+            assert ours == theirs.read_bytes()
