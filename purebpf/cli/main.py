@@ -185,7 +185,9 @@ def _add_btf(commands: "_Commands") -> None:
     for form in (as_c, as_json):
         form.add_argument("file", metavar="FILE", help="a file with BTF, or 'running' for the running kernel")
         form.add_argument("--base", metavar="FILE", help="what the BTF of a kernel module continues")
-    as_c.add_argument("--type", action="append", metavar="NAME", help="only this type and what it needs (repeatable)")
+    as_c.add_argument(
+        "--type", action="append", metavar="NAME", help="only this type or function and what it needs (repeatable)"
+    )
     add_output_options(as_c, required=False)
     as_json.add_argument("name", nargs="+", metavar="NAME", help="a type: task_struct, 'struct task_struct', vfs_read")
 

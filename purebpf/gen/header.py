@@ -4,12 +4,13 @@ The order, the forward declarations and the names of types that clash are those 
 layouts are those of the BTF. The same BTF gives the same header, byte for byte.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
 from purebpf.btf.reader import Btf
 from purebpf.btf.slots import id_slots
 from purebpf.btf.types import Kind
 from purebpf.errors import BtfError
+from purebpf.gen.kfuncs import CLOSING, kfuncs, opening
 from purebpf.gen.order import Order
 from purebpf.gen.table import Table
 from purebpf.gen.text import Text
@@ -27,6 +28,10 @@ _PRESERVE_END = """\
 #endif
 """
 
+_C23 = "#if __STDC_VERSION__ > 201710L && (!defined(__clang__) || __clang_major__ > 14)\n"
+"""Of compilers in whose C `bool`, `true` and `false` are keywords; clang 14 says C23 and has none of them yet."""
+
+_FUNC = Kind.FUNC.value
 _TYPEDEF, _FWD, _INT, _FLOAT = Kind.TYPEDEF.value, Kind.FWD.value, Kind.INT.value, Kind.FLOAT.value
 _TAGGED = frozenset({Kind.STRUCT.value, Kind.UNION.value, Kind.ENUM.value, Kind.ENUM64.value})
 _ENUMS = frozenset({Kind.ENUM.value, Kind.ENUM64.value})
@@ -48,6 +53,7 @@ def header(
 ) -> str:
     """The header of the types `types` (all own types by default) and of what they need.
 
+    Functions that are marked as kfuncs come with all types, as prototypes; others only where `types` names them.
     `guard` is the macro that keeps it from being read twice. `preserve_access_index` makes each access to the types
     one that CO-RE adapts to the running kernel, as a header of kernel types should.
     """
@@ -58,15 +64,31 @@ def header(
     else:
         for each in types:
             printer.add(each)
+    printer.add_prototypes()
     opening, closing = (_PRESERVE + "\n", _PRESERVE_END + "\n") if preserve_access_index else ("", "")
-    top = f"#ifndef {guard}\n#define {guard}\n\n{opening}"
-    return "".join([top, *printer.parts, closing, f"#endif /* {guard} */\n"])
+    words = printer.text.names_of_c23()
+    top = f"#ifndef {guard}\n#define {guard}\n\n{opening}{_hidden(words)}"
+    return "".join([top, *printer.parts, _shown_again(words), closing, f"#endif /* {guard} */\n"])
+
+
+def _hidden(words: Sequence[str]) -> str:
+    """Make names of new keywords while the header is read, with a `_` behind: some struct has a member `bool`."""
+    return _for_c23([f"#define {word} {word}_\n" for word in words])
+
+
+def _shown_again(words: Sequence[str]) -> str:
+    return _for_c23([f"#undef {word}\n" for word in words])
+
+
+def _for_c23(lines: Sequence[str]) -> str:
+    return "".join([_C23, *lines, "#endif\n\n"]) if lines else ""
 
 
 def ids_named(btf: Btf, names: Collection[str], *, everything: bool = False) -> list[int]:
     """The ids of every type of those names that a header can show; 'struct x' for that of a struct only.
 
-    `everything` takes types of all kinds: functions, variables, integers. ValueError for a name that no type has.
+    A name that no type has may be a function's. `everything` takes types of all kinds: functions, variables, integers.
+    ValueError for a name that nothing has.
     """
     return [each for name in names for each in _ids_named(btf, name, everything)]
 
@@ -78,11 +100,15 @@ def _ids_named(btf: Btf, name: str, everything: bool) -> list[int]:
     if kinds is None:
         kinds, rest = frozenset(Kind) if everything else _SHOWN - {_FWD}, name
     ids: list[int] = [each for each in btf.find(rest) if btf.kind(each) in kinds] if rest else []
+    if not ids and rest == name:
+        # Of static functions a kernel has several of one name; one prototype is enough.
+        ids += btf.find(name, Kind.FUNC)[:1]
     if ids:
         return ids
     from purebpf.near import near_names
 
-    near = near_names(rest, (btf.name_of(each) for each in range(1, btf.end_id) if btf.kind(each) in kinds))
+    shown = kinds | {Kind.FUNC} if rest == name else kinds
+    near = near_names(rest, (btf.name_of(each) for each in range(1, btf.end_id) if btf.kind(each) in shown))
     alike = f"; alike: {', '.join(near)}" if near else ""
     raise ValueError(f"there is no type '{name}' in {btf.name or 'this BTF'}{alike}")
 
@@ -96,11 +122,16 @@ class _Header:
         self.parts: list[str] = []
         self._order = Order(table, self._declare, self._define)
         self._declared: set[str] = set()
+        self._marked = kfuncs(table)
+        self._functions: list[int] = []
 
     def add(self, type_id: int) -> None:
         """Have a type printed if it is one that has a place of its own in a header."""
         if not 0 < type_id < self.table.end_id:
             raise BtfError(f"there is no type {type_id}", file=self.table.btf.name, section=".BTF")
+        if self.table.kinds[type_id] == _FUNC:
+            self._add_function(type_id)
+            return
         self._order.complete(type_id)
         if self.table.kinds[type_id] in _ENUMS and not self.table.words[self.table.places[type_id]]:
             self._define(type_id)
@@ -116,6 +147,25 @@ class _Header:
                     complete(type_id)
                 elif kind in _ENUMS and type_id not in held:
                     self._define(type_id)
+
+        for function in self._marked:
+            self._add_function(function)
+
+    def _add_function(self, type_id: int) -> None:
+        self._order.name(self.table.target(type_id))
+        self._functions.append(type_id)
+
+    def add_prototypes(self) -> None:
+        """Print the functions that were added, behind all types."""
+        if not self._functions:
+            return
+        table, text = self.table, self.text
+        functions = {each: self._marked.get(each, "") for each in self._functions}
+        self.parts.append(opening(functions))
+        for each, before in functions.items():
+            declared = text.declare(table.target(each), text.identifiers.unique(table.name(each)))
+            self.parts.append(text.spend(f"extern {before}{declared} __weak __ksym;\n"))
+        self.parts.append(CLOSING)
 
     def _held_enums(self) -> set[int]:
         """The anonymous enums that some other type holds: those are printed in place."""

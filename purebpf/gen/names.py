@@ -76,6 +76,11 @@ _KEYWORDS = frozenset(
 )
 """Of C and of what clang adds: a type of such a name in a BTF comes from another language or from the compiler."""
 
+C23_KEYWORDS = frozenset(
+    ["alignas", "alignof", "bool", "constexpr", "false", "nullptr", "static_assert", "thread_local", "true"]
+)
+"""Names in older C, and so in the kernel: those that C23 made keywords and that clang had not made so before."""
+
 
 def identifier(name: str) -> str:
     """`name` if C accepts it as an identifier, else something like it."""
@@ -92,7 +97,7 @@ class NameSpace:
 
     def __init__(self, is_taken: Callable[[str], bool]) -> None:
         self._counts: dict[str, int] = {}
-        self._given: set[str] = set()
+        self.given: set[str] = set()
         self._is_taken = is_taken
 
     def unique(self, name: str) -> str:
@@ -100,15 +105,15 @@ class NameSpace:
         count = self._counts.get(name)
         if count is None:
             text = identifier(name)
-            if text not in self._given:
+            if text not in self.given:
                 self._counts[name] = 1
-                self._given.add(text)
+                self.given.add(text)
                 return text
             count = 1
         while True:
             count += 1
             text = f"{identifier(name)}___{count}"
-            if text not in self._given and not self._is_taken(text):
+            if text not in self.given and not self._is_taken(text):
                 self._counts[name] = count
-                self._given.add(text)
+                self.given.add(text)
                 return text

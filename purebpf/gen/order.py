@@ -34,8 +34,15 @@ class Order:
 
     def complete(self, type_id: int) -> None:
         """Print the type, and before it whatever it needs."""
+        self._work((_COMPLETE, type_id))
+
+    def name(self, type_id: int) -> None:
+        """Print what C must have seen to name the type, in a prototype say."""
+        self._work((_NAMED, type_id))
+
+    def _work(self, first: tuple[int, int]) -> None:
         todo, state = self._todo, self._state
-        todo.append((_COMPLETE, type_id))
+        todo.append(first)
         while todo:
             task, each = todo.pop()
             if task == _COMPLETE:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from purebpf.btf.padding import padding
 from purebpf.btf.types import Kind
 from purebpf.errors import BtfError
-from purebpf.gen.names import NameSpace
+from purebpf.gen.names import C23_KEYWORDS, NameSpace
 from purebpf.gen.places import MAX_DEPTH, Place, Places
 from purebpf.gen.table import Table
 
@@ -80,6 +80,11 @@ class Text:
     def _too_long(self) -> BtfError:
         reason = f"printed as C these types take more than {MAX_TEXT >> 20} MB"
         return BtfError(reason, file=self.table.btf.name, section=".BTF")
+
+    def names_of_c23(self) -> list[str]:
+        """What was printed as a name and is a keyword since C23."""
+        printed = {*self.table.identifiers.values(), *self.identifiers.given, *self.tags.given}
+        return sorted(C23_KEYWORDS & printed)
 
     def name(self, type_id: int) -> str:
         """The name of a tagged type or typedef in this header, given when it is first asked for."""

@@ -1,5 +1,7 @@
 """A vmlinux.h by purebpf gives C what bpftool's gives it: the same names, and every size and offset the same.
 
+Prototypes of kfuncs are those of a newer bpftool, built from the kernel's source.
+
 A program with the size of every struct and union, and the offset of every member that can be addressed, is compiled
 with each header; the numbers are read back from the object and compared with each other and with the BTF.
 """
@@ -16,13 +18,36 @@ from struct import iter_unpack
 
 import pytest
 
-from purebpf.btf import Array, Btf, Enum, Kind, Member, Struct, Union, resolve
+import purebpf
+from purebpf.btf import Array, Btf, BtfWriter, Enum, Int, Kind, Member, Struct, Typedef, Union, resolve
 from purebpf.btf.layout import bit_place
 from purebpf.elf import read_elf
 from purebpf.gen.header import header
+from purebpf.units import BitOffset, TypeId
 from tests.oracle.kernel_types import kernels
+from tools.corpus.bpftool import bpftool
 
-COMPILERS = ("clang-14", "clang-16", "clang-19")
+COMPILERS = ("clang-14", "clang-16", "clang-16 -std=c2x", "clang-19", "clang-19 -std=c23")
+C23 = ("clang-16 -std=c2x", "clang-19 -std=c23", "clang-19 -std=gnu23")
+"""Compilers for which `bool`, `true` and `false` are keywords."""
+
+PROGRAM = """
+#include "vmlinux.h"
+#include <bpf/bpf_helpers.h>
+
+SEC("syscall")
+int calls(void *ctx)
+{
+	struct task_struct *task = bpf_task_from_pid(1);
+	bool found = !!task;
+
+	if (task)
+		bpf_task_release(task);
+	return found;
+}
+
+char LICENSE[] SEC("license") = "GPL";
+"""
 BY_KERNEL = pytest.mark.parametrize("kernel", sorted(kernels()))
 TAGGED = (Kind.STRUCT, Kind.UNION, Kind.ENUM, Kind.ENUM64, Kind.FWD)
 
@@ -96,7 +121,7 @@ def compiled(text: str, wanted: list[str], compiler: str, folder: Path) -> list[
     (folder / "types.h").write_text(text)
     lines = "".join(f"\t{each},\n" for each in wanted)
     (folder / "program.c").write_text(f'#include "types.h"\nconst unsigned int numbers[] = {{\n{lines}}};\n')
-    command = [compiler, "-target", "bpfel", "-Wall", "-Werror", "-c", "program.c", "-o", "program.o"]
+    command = [*compiler.split(), "-target", "bpfel", "-Wall", "-Werror", "-c", "program.c", "-o", "program.o"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[:4000]
     section = read_elf(folder / "program.o").section(".rodata")
@@ -118,8 +143,47 @@ def test_the_same_enumerators_are_defined(kernel: str) -> None:
 @pytest.mark.parametrize("compiler", COMPILERS)
 def test_every_size_and_offset_is_what_the_btf_says(kernel: str, compiler: str, tmp_path: Path) -> None:
     wanted = expressions(kernel)
-    found = compiled(our_header(kernel), list(wanted), compiler, tmp_path)
+    # Linux 6.1 has a struct with a member of that name.
+    spelled = [each.replace(", bool)", ", bool_)") if compiler in C23 else each for each in wanted]
+    found = compiled(our_header(kernel), spelled, compiler, tmp_path)
     assert dict(zip(wanted, found, strict=True)) == wanted
+
+
+@pytest.mark.parametrize("compiler", [*COMPILERS, "clang-14 -std=c2x", "clang-19 -std=gnu23"])
+def test_a_name_that_c23_made_a_keyword_stands_with_a_line_behind_it_and_the_keyword_is_free(
+    compiler: str, tmp_path: Path
+) -> None:
+    writer = BtfWriter()
+    writer.add(Int("_Bool", 1, 8, boolean=True))
+    writer.add(Typedef("bool", TypeId(1)))
+    writer.add(Struct("s", 2, (Member("bool", TypeId(2), BitOffset(0)), Member("b", TypeId(2), BitOffset(8)))))
+    text = header(Btf.parse(writer.build())).replace("#endif /* __VMLINUX_H__ */", "") + "bool afterwards;\n#endif\n"
+    member = "bool_" if compiler in C23 else "bool"
+    wanted = ["sizeof(bool)", f"__builtin_offsetof(struct s, {member})", "__builtin_offsetof(struct s, b)"]
+    assert compiled(text, wanted, compiler, tmp_path) == [1, 0, 1]
+
+
+def prototypes(text: str) -> list[str]:
+    return re.findall(r"^extern .* __weak __ksym;$", text, re.MULTILINE)
+
+
+@BY_KERNEL
+def test_the_prototypes_of_kfuncs_are_those_of_a_newer_bpftool(kernel: str) -> None:
+    command = [str(bpftool()), "btf", "dump", "file", str(kernels()[kernel]), "format", "c"]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    # bpftool 7.5 knows no attributes but tags, and not which functions spare their caller's registers.
+    theirs = re.sub(r'btf_type_tag\("(address_space\(1\))"\)', r"\1", "\n".join(prototypes(text)))
+    assert [each.replace("__bpf_fastcall ", "") for each in prototypes(our_header(kernel))] == theirs.splitlines()
+
+
+@pytest.mark.parametrize("compiler", ["clang-16", "clang-19", "clang-19 -std=gnu23"])
+def test_a_program_calls_a_kfunc_that_only_the_header_declares(compiler: str, tmp_path: Path) -> None:
+    (tmp_path / "vmlinux.h").write_text(our_header("running"))
+    (tmp_path / "p.c").write_text(PROGRAM)
+    command = [*compiler.split(), "-target", "bpfel", "-O2", "-g", "-Wall", "-Werror", "-c", "p.c", "-o", "p.o"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    with purebpf.load(tmp_path / "p.o") as loaded:
+        assert set(loaded.programs) == {"calls"}
 
 
 @BY_KERNEL

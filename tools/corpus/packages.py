@@ -34,16 +34,20 @@ def unpacked(package: str) -> Path:
     return tree
 
 
-def source_tree(series: str, wanted: tuple[str, ...]) -> Path:
-    """The parts `wanted` (folders or files) of the kernel's source of a series, Debian's linux-source package."""
+def source_tree(series: str, wanted: tuple[str, ...], name: str = "") -> Path:
+    """The parts `wanted` (folders or files) of the kernel's source of a series, Debian's linux-source package.
+
+    Whoever wants other parts than the corpus has a tree of his own, by a `name`.
+    """
     package = f"linux-source-{series}"
     tree = unpacked(package)
     (archive,) = (tree / "usr" / "src").glob("*.tar.xz")
     folder = cache_dir("corpus", "source")
-    target = folder / series
-    with (folder / f"lock-{series}").open("w") as lock:
+    label = f"{series}-{name}" if name else series
+    target = folder / label
+    with (folder / f"lock-{label}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        stamp = folder / f"{series}.parts"
+        stamp = folder / f"{label}.parts"
         if not stamp.exists() or stamp.read_text() != "\n".join(wanted):
             print(f"corpus: unpacking {archive.name}", file=sys.stderr, flush=True)
             shutil.rmtree(target, ignore_errors=True)

@@ -16,6 +16,7 @@ from purebpf.btf import (
     BtfType,
     BtfWriter,
     Const,
+    DeclTag,
     Enum,
     Enumerator,
     Float,
@@ -257,6 +258,39 @@ def test_members_with_names_that_c_does_not_accept() -> None:
 
 def test_functions_and_sections_are_not_printed() -> None:
     assert printed(INT, FunctionProto(t(1), ()), Function("f", t(2))) == ""
+
+
+def test_a_function_that_is_asked_for_is_a_prototype_behind_what_it_needs() -> None:
+    kinds = (Function("f", t(2)), FunctionProto(t(3), (Parameter("it", t(3)),)), Pointer(t(4)), Struct("s", 0, ()))
+    text = printed(*kinds, types=[1, 1])
+    assert text.startswith("struct s;\n\n#ifndef BPF_NO_KFUNC_PROTOTYPES\n#ifndef __ksym\n")
+    assert text.endswith("#endif\nextern struct s *f(struct s *it) __weak __ksym;\n#endif\n\n")
+    assert text.count("f(") == 1
+
+
+def test_functions_that_are_marked_as_kfuncs_come_with_all_types() -> None:
+    tags = [DeclTag("bpf_kfunc", t(1)), DeclTag("bpf_kfunc", t(3)), DeclTag("bpf_fastcall", t(3)), DeclTag("x", t(4))]
+    functions = [Function(name, t(2)) for name in ("f", "g", "h")]
+    text = printed(functions[0], FunctionProto(t(0), ()), *functions[1:], *tags)
+    assert "extern void f(void) __weak __ksym;\nextern __bpf_fastcall void g(void) __weak __ksym;\n#endif\n" in text
+    assert "#define __bpf_fastcall\n" in text
+    assert " h(" not in text
+
+
+def test_a_function_whose_prototype_is_damaged_is_a_btf_error() -> None:
+    with pytest.raises(BtfError, match="type 1 'f' refers to type 9, the last one is 1"):
+        printed(Function("f", t(9)), types=[1])
+
+
+def test_names_that_c23_made_keywords_are_names_all_the_same() -> None:
+    boolean, flags = Int("_Bool", 1, 8, boolean=True), Enum("", 4, (Enumerator("false", 0), Enumerator("true", 1)))
+    text = printed(boolean, Typedef("bool", t(1)), flags, struct("s", 1, ("nullptr", 2, 0)))
+    opening = "#if __STDC_VERSION__ > 201710L && (!defined(__clang__) || __clang_major__ > 14)\n"
+    words = ("bool", "false", "nullptr", "true")
+    assert text.startswith(opening + "".join(f"#define {word} {word}_\n" for word in words) + "#endif\n\n")
+    assert text.endswith(opening + "".join(f"#undef {word}\n" for word in words) + "#endif\n\n")
+    assert "typedef _Bool bool;\n" in text
+    assert "__STDC_VERSION__" not in printed(boolean, struct("s", 1, ("a", 1, 0)))
 
 
 def test_some_types_bring_only_what_they_need() -> None:

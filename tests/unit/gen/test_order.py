@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from purebpf.btf import Btf, BtfError, BtfType, BtfWriter, Const, Int, Member, Pointer, Struct, Typedef
+from purebpf.btf import (
+    Btf,
+    BtfError,
+    BtfType,
+    BtfWriter,
+    Const,
+    FunctionProto,
+    Int,
+    Member,
+    Parameter,
+    Pointer,
+    Struct,
+    Typedef,
+)
 from purebpf.gen.order import Order
 from purebpf.gen.table import Table
 from purebpf.units import BitOffset, TypeId
@@ -53,3 +66,22 @@ def test_what_is_needed_comes_first_and_once(kinds: list[BtfType], order: str) -
 def test_a_type_that_holds_itself_is_refused(kinds: list[BtfType]) -> None:
     with pytest.raises(BtfError, match="contains itself"):
         ordered(*kinds)
+
+
+def test_a_name_is_enough_for_a_prototype() -> None:
+    writer = BtfWriter()
+    for kind in (
+        holding("a"),
+        Typedef("t", T(1)),
+        FunctionProto(T(2), (Parameter("p", T(4)),)),
+        Pointer(T(5)),
+        holding("b"),
+    ):
+        writer.add(kind)
+    done: list[str] = []
+    order = Order(
+        Table(Btf.parse(writer.build())), lambda each: done.append(f"{each}?"), lambda each: done.append(str(each))
+    )
+    order.name(3)
+    order.name(3)
+    assert done == ["1?", "2", "5?"]
