@@ -13,11 +13,21 @@ definition in an otherwise equal type: there it is that definition.
 """
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from purebpf.btf.kinds import KIND_MASK, VLEN_MASK
 from purebpf.btf.reader import Btf
-from purebpf.btf.slots import IdMap, bad_reference, id_slots, name_slots, record_ends, refuse_unknown_kinds
+from purebpf.btf.slots import (
+    ARRAY,
+    HEAD_KINDS,
+    LISTED_IDS,
+    LISTED_NAMES,
+    IdMap,
+    bad_reference,
+    record_ends,
+    refuse_unknown_kinds,
+)
 from purebpf.btf.types import Kind
 from purebpf.btf.writer import BtfWriter
 from purebpf.frozen import frozen
@@ -30,7 +40,7 @@ _MAX_ROUNDS = 8
 _MAX_COMPARED = 10_000
 """Types looked at to resolve one declaration by what holds it."""
 
-Signature = tuple[int, ...]
+_NONE: tuple[int, ...] = ()
 
 
 @frozen
@@ -57,11 +67,11 @@ class _Graph:
 
     def __init__(self, btf: Btf, variables: bool) -> None:
         self.btf = btf
-        self.signatures: list[Signature] = [()]
+        self.signatures: list[bytes] = [b""]
         self.references: list[Sequence[int]] = [()]
-        self.declarations: dict[tuple[str, int], list[int]] = {}
-        self.definitions: dict[tuple[str, int], list[int]] = {}
-        self._strings: dict[str, int] = {}
+        self.declarations: dict[tuple[int, int], list[int]] = {}
+        self.definitions: dict[tuple[int, int], list[int]] = {}
+        self._strings: dict[bytes, int] = {}
         self._apart = not variables
         chain = [btf]
         while chain[-1].base is not None:
@@ -75,30 +85,43 @@ class _Graph:
 
     def _read(self, part: Btf, own: bool) -> None:
         refuse_unknown_kinds(part)
-        words, places, end_id = part.words, part.places, part.end_id
-        canonical = self._canonical_strings(part)
-        for type_id, (begin, end) in enumerate(zip(places, record_ends(part), strict=True), part.first_id):
-            record = list(words[begin:end])
-            info = record[1]
-            references = []
-            for slot in id_slots(info, 0):
-                references.append(record[slot])
-                record[slot] = 0
-            if references and max(references) >= end_id:
-                raise bad_reference(part, type_id, max(references))
-            name = record[0]
-            record[0] = canonical(name)
-            for slot in name_slots(info, 0):
-                record[slot] = canonical(record[slot])
-            kind = info >> 24 & KIND_MASK
-            if self._apart and own and kind in (_VAR, _DATASEC):
-                record.append(type_id)
-            if name:
-                self._note(part.string(name), kind, info, type_id, own)
-            self.signatures.append(tuple(record))
-            self.references.append(references)
+        words = array("I", bytes(memoryview(part.words).cast("B")))
+        self._take_references(part, words)
+        make_comparable(part, words, self._strings)
+        raw = words.tobytes()
+        places, ends = part.places, record_ends(part)
+        self.signatures += [raw[4 * begin : 4 * end] for begin, end in zip(places, ends, strict=True)]
+        if self._apart and own:
+            for type_id in part.ids_of(_VAR, _DATASEC):
+                self.signatures[type_id] += type_id.to_bytes(4, "little")
+        for type_id in part.ids_of(_STRUCT, _UNION, _FWD, _ENUM, _ENUM64):
+            at = places[type_id - part.first_id]
+            if words[at]:
+                self._note(words[at], words[at + 1], type_id, own)
 
-    def _note(self, name: str, kind: int, info: int, type_id: int, own: bool) -> None:
+    def _take_references(self, part: Btf, words: "array[int]") -> None:
+        """Move the type ids out of the records."""
+        add, end_id = self.references.append, part.end_id
+        heads, listed = HEAD_KINDS, LISTED_IDS
+        for at in part.places:
+            info = words[at + 1]
+            kind = info >> 24 & KIND_MASK
+            found = _NONE
+            if kind in heads:
+                found = (words[at + 2],)
+                words[at + 2] = 0
+            count = 2 if kind == ARRAY else info & VLEN_MASK
+            if count and kind in listed:
+                begin, width = listed[kind]
+                slots = slice(at + begin, at + begin + width * count, width)
+                found = (*found, *words[slots])
+                words[slots] = array("I", bytes(4 * count))
+            if found and max(found) >= end_id:
+                raise bad_reference(part, len(self.references), max(found))
+            add(found)
+
+    def _note(self, name: int, info: int, type_id: int, own: bool) -> None:
+        kind = info >> 24 & KIND_MASK
         if kind in (_STRUCT, _UNION):
             self.definitions.setdefault((name, kind), []).append(type_id)
         elif kind == _FWD and own:
@@ -106,9 +129,6 @@ class _Graph:
         elif kind in (_ENUM, _ENUM64):
             table = self.definitions if info & VLEN_MASK or not own else self.declarations
             table.setdefault((name, _ENUM), []).append(type_id)
-
-    def _canonical_strings(self, part: Btf) -> "_Canonical":
-        return _Canonical(part, self._strings)
 
     def _bind_variables(self) -> None:
         """Let each variable refer to the sections that hold it, so that it equals only one in an equal section."""
@@ -228,83 +248,123 @@ class _Matcher:
         return found
 
 
-class _Canonical:
-    """Numbers for strings, equal for equal ones wherever they stand."""
+def make_comparable(part: Btf, words: "array[int]", known: dict[bytes, int]) -> None:
+    """Have equal strings at equal offsets in `words`, the records of `part`; `known` are the strings seen before.
 
-    __slots__ = ("_known", "_numbers", "_part")
+    In a section that was written with care they are, but for what a base has too, and nothing is to be done.
+    """
+    used = _names_used(part, words)
+    if used and max(used) >= part.string_end:
+        part.string(max(used))  # refuses it
+    begin, odd = part.string_end - len(part.strings), dict[int, int]()
+    at = begin
+    for text in part.strings.split(b"\0")[:-1]:
+        first = known.setdefault(text, at)
+        if first != at:
+            odd[at] = first
+        used.discard(at)
+        at += len(text) + 1
+    for tail in used:
+        if tail >= begin:
+            text = part.string(tail).encode("utf-8", "surrogateescape")
+            odd[tail] = known.setdefault(text, tail)
+    if odd:
+        _replace_names(part, words, odd)
 
-    def __init__(self, part: Btf, numbers: dict[str, int]) -> None:
-        self._part = part
-        self._numbers = numbers
-        self._known: dict[int, int] = {}
 
-    def __call__(self, offset: int) -> int:
-        number = self._known.get(offset)
-        if number is None:
-            text = self._part.string(offset)
-            number = self._known[offset] = self._numbers.setdefault(text, len(self._numbers))
-        return number
+def _names_used(part: Btf, words: "array[int]") -> set[int]:
+    used = set(map(words.__getitem__, part.places))
+    for slots in _names_inside(part, words):
+        used.update(words[slots])
+    return used
 
 
-def refine(signatures: Sequence[Signature], references: Sequence[Sequence[int]]) -> list[int]:
+def _replace_names(part: Btf, words: "array[int]", odd: dict[int, int]) -> None:
+    for at in part.places:
+        words[at] = odd.get(words[at], words[at])
+    for slots in _names_inside(part, words):
+        words[slots] = array("I", [odd.get(each, each) for each in words[slots]])
+
+
+def _names_inside(part: Btf, words: "array[int]") -> Iterator[slice]:
+    """Where the names of members, values and parameters are, record by record."""
+    places, first = part.places, part.first_id
+    for type_id in part.ids_of(*LISTED_NAMES):
+        at = places[type_id - first]
+        info = words[at + 1]
+        if info & VLEN_MASK:
+            begin, width = LISTED_NAMES[info >> 24 & KIND_MASK]
+            yield slice(at + begin, at + begin + width * (info & VLEN_MASK), width)
+
+
+def refine(signatures: Sequence[Hashable], references: Sequence[Sequence[int]]) -> list[int]:
     """A color for each node; two nodes share one exactly if nothing reachable from them differs.
 
     A node's look is its signature, its edges are ordered. Every class that splits leaves its largest part as it is,
     so that a node is looked at again at most log n times for each of its edges.
     """
-    numbers: dict[Signature, int] = {}
+    numbers: dict[Hashable, int] = {}
     colors = [numbers.setdefault(signature, len(numbers)) for signature in signatures]
-    members = _classes(colors, range(len(colors)))
+    classes = _Classes(colors)
     sources: list[list[int]] = [[] for _ in colors]
     for node, targets in enumerate(references):
         for target in targets:
             sources[target].append(node)
-    dirty: set[int] = {node for node, targets in enumerate(references) if targets}
+    dirty: Iterable[int] = [node for node, targets in enumerate(references) if targets]
     while dirty:
+        by_color = defaultdict[int, list[int]](list)
+        for node in dirty:
+            by_color[colors[node]].append(node)
         moved: list[int] = []
-        for color, nodes in _classes(colors, dirty).items():
-            moved += _split(color, nodes, members, colors, references)
+        for color, nodes in by_color.items():
+            if classes.sizes[color] > 1:
+                moved += classes.split(color, nodes, references)
         dirty = {source for node in moved for source in sources[node]}
     return colors
 
 
-def _classes(colors: Sequence[int], nodes: "Sequence[int] | set[int]") -> dict[int, set[int]]:
-    classes: dict[int, set[int]] = {}
-    for node in nodes:
-        classes.setdefault(colors[node], set()).add(node)
-    return classes
+class _Classes:
+    """The nodes of each color."""
 
+    def __init__(self, colors: list[int]) -> None:
+        self._colors = colors
+        # Nodes that left a class are still listed there until somebody reads the list.
+        self._members: list[list[int]] = [[] for _ in range(max(colors, default=-1) + 1)]
+        for node, color in enumerate(colors):
+            self._members[color].append(node)
+        self.sizes = list(map(len, self._members))
 
-def _split(
-    color: int, dirty: set[int], members: dict[int, set[int]], colors: list[int], references: Sequence[Sequence[int]]
-) -> list[int]:
-    """Split one class by what its dirty nodes refer to now, and tell which nodes left it.
+    def split(self, color: int, dirty: list[int], references: Sequence[Sequence[int]]) -> list[int]:
+        """Split one class by what its dirty nodes refer to now, and tell which nodes left it.
 
-    The nodes that are not dirty referred to the same classes before and still do: they stay together.
-    """
-    whole = members[color]
-    if len(whole) == 1:
-        return []
-    parts: dict[Signature, set[int]] = {}
-    for node in dirty:
-        parts.setdefault(tuple([colors[each] for each in references[node]]), set()).add(node)
-    rest = len(whole) - len(dirty)
-    if len(parts) == 1 and not rest:
-        return []
-    groups = sorted(parts.values(), key=len, reverse=True)
-    if rest:
-        # Costs as much as there are dirty nodes; the rest may be many times that.
-        whole.difference_update(dirty)
-        groups.insert(0 if rest >= len(groups[0]) else 1, whole)
-    members[color] = groups.pop(0)
-    moved: list[int] = []
-    for group in groups:
-        number = len(members)
-        members[number] = group
-        for node in group:
-            colors[node] = number
-        moved += group
-    return moved
+        The nodes that are not dirty referred to the same classes before and still do: they stay together.
+        """
+        colors = self._colors
+        looks = [tuple([colors[each] for each in references[node]]) for node in dirty]
+        rest = self.sizes[color] - len(dirty)
+        if not rest and looks.count(looks[0]) == len(looks):
+            return []
+        parts = defaultdict[tuple[int, ...], list[int]](list)
+        for node, look in zip(dirty, looks, strict=True):
+            parts[look].append(node)
+        groups = sorted(parts.values(), key=len, reverse=True)
+        if rest >= len(groups[0]):
+            # Costs as much as there are dirty nodes; the rest may be many times that.
+            self.sizes[color] = rest
+        else:
+            if rest:
+                gone = set(dirty)
+                groups.append([node for node in self._members[color] if colors[node] == color and node not in gone])
+            self._members[color] = groups.pop(0)
+            self.sizes[color] = len(self._members[color])
+        moved: list[int] = []
+        for group in groups:
+            for node in group:
+                colors[node] = len(self._members)
+            self._members.append(group)
+            self.sizes.append(len(group))
+            moved += group
+        return moved
 
 
 def _written(btf: Btf, graph: _Graph) -> Deduplicated:

@@ -21,81 +21,61 @@ if TYPE_CHECKING:
 IdMap = Sequence[int]
 """New ids, indexed by the old ones; 0 is 0."""
 
-Slots = Callable[[int, int], Sequence[int]]
-"""`(word of the record, its vlen) -> words`."""
-
-HEAD_WORDS = 3
-_NONE: tuple[int, ...] = ()
-
-
-def _no_slots(at: int, vlen: int) -> Sequence[int]:
-    return _NONE
-
-
-def _head_reference(at: int, vlen: int) -> Sequence[int]:
-    return (at + 2,)
-
-
-def _array_references(at: int, vlen: int) -> Sequence[int]:
-    return (at + 3, at + 4)
-
-
-def _member_references(at: int, vlen: int) -> Sequence[int]:
-    return range(at + 4, at + 4 + 3 * vlen, 3)
-
-
-def _first_of_three(at: int, vlen: int) -> Sequence[int]:
-    return range(at + 3, at + 3 + 3 * vlen, 3)
-
-
-def _first_of_two(at: int, vlen: int) -> Sequence[int]:
-    return range(at + 3, at + 3 + 2 * vlen, 2)
-
-
-def _prototype_references(at: int, vlen: int) -> Sequence[int]:
-    return (at + 2, *range(at + 4, at + 4 + 2 * vlen, 2))
-
-
-_HEAD_KINDS = (
-    Kind.PTR,
-    Kind.TYPEDEF,
-    Kind.VOLATILE,
-    Kind.CONST,
-    Kind.RESTRICT,
-    Kind.FUNC,
-    Kind.VAR,
-    Kind.DECL_TAG,
-    Kind.TYPE_TAG,
+HEAD_KINDS = frozenset(
+    kind.value
+    for kind in (
+        Kind.PTR,
+        Kind.TYPEDEF,
+        Kind.VOLATILE,
+        Kind.CONST,
+        Kind.RESTRICT,
+        Kind.FUNC,
+        Kind.FUNC_PROTO,
+        Kind.VAR,
+        Kind.DECL_TAG,
+        Kind.TYPE_TAG,
+    )
 )
+"""Kinds whose third word is a type id."""
 
-_ID_SLOTS: dict[int, Slots] = {
-    **{kind.value: _head_reference for kind in _HEAD_KINDS},
-    Kind.ARRAY.value: _array_references,
-    Kind.STRUCT.value: _member_references,
-    Kind.UNION.value: _member_references,
-    Kind.FUNC_PROTO.value: _prototype_references,
-    Kind.DATASEC.value: _first_of_three,
+LISTED_IDS: dict[int, tuple[int, int]] = {
+    Kind.ARRAY.value: (3, 1),
+    Kind.STRUCT.value: (4, 3),
+    Kind.UNION.value: (4, 3),
+    Kind.FUNC_PROTO.value: (4, 2),
+    Kind.DATASEC.value: (3, 3),
 }
+"""Kinds with type ids behind the head: the word of the first, and how far apart they are. An array has two."""
 
-_NAME_SLOTS: dict[int, Slots] = {
-    Kind.STRUCT.value: _first_of_three,
-    Kind.UNION.value: _first_of_three,
-    Kind.ENUM.value: _first_of_two,
-    Kind.ENUM64.value: _first_of_three,
-    Kind.FUNC_PROTO.value: _first_of_two,
+LISTED_NAMES: dict[int, tuple[int, int]] = {
+    Kind.STRUCT.value: (3, 3),
+    Kind.UNION.value: (3, 3),
+    Kind.ENUM.value: (3, 2),
+    Kind.ENUM64.value: (3, 3),
+    Kind.FUNC_PROTO.value: (3, 2),
 }
+"""Kinds with names behind the head, likewise."""
+
+ARRAY = Kind.ARRAY.value
 
 KNOWN = frozenset(kind.value for kind in Kind)
 
 
 def id_slots(info: int, at: int) -> Sequence[int]:
     """The words that hold type ids, of the record at word `at` whose second word is `info`."""
-    return _ID_SLOTS.get(info >> 24 & KIND_MASK, _no_slots)(at, info & VLEN_MASK)
+    kind = info >> 24 & KIND_MASK
+    listed = _listed(LISTED_IDS, kind, 2 if kind == ARRAY else info & VLEN_MASK, at)
+    return (at + 2, *listed) if kind in HEAD_KINDS else listed
 
 
 def name_slots(info: int, at: int) -> Sequence[int]:
     """The words behind the head that hold string offsets; the record's own name is word `at` itself."""
-    return _NAME_SLOTS.get(info >> 24 & KIND_MASK, _no_slots)(at, info & VLEN_MASK)
+    return _listed(LISTED_NAMES, info >> 24 & KIND_MASK, info & VLEN_MASK, at)
+
+
+def _listed(table: dict[int, tuple[int, int]], kind: int, count: int, at: int) -> range:
+    begin, width = table.get(kind, (0, 1))
+    return range(at + begin, at + begin + width * count, width) if kind in table else range(0)
 
 
 def refuse_unknown_kinds(btf: Btf) -> None:
@@ -126,20 +106,33 @@ def renumbered(btf: Btf, kept: Sequence[int], ids: IdMap, string: Callable[[int]
     Each id is replaced by its entry in `ids`, each string offset by what `string` gives for it.
     """
     refuse_unknown_kinds(btf)
-    source, places, first = memoryview(btf.words), btf.places, btf.first_id
+    source, places, first, end_id = memoryview(btf.words), btf.places, btf.first_id, btf.end_id
     ends = record_ends(btf)
     as_bytes, words = source.cast("B"), array("I")
+    heads, listed_ids, listed_names, new = HEAD_KINDS, LISTED_IDS, LISTED_NAMES, ids.__getitem__
     for type_id in kept:
         at = len(words)
         words.frombytes(as_bytes[4 * places[type_id - first] : 4 * ends[type_id - first]])
         info = words[at + 1]
-        for slot in id_slots(info, at):
-            if words[slot] >= btf.end_id:
-                raise bad_reference(btf, type_id, words[slot])
-            words[slot] = ids[words[slot]]
+        kind = info >> 24 & KIND_MASK
         if words[at]:
             words[at] = string(words[at])
-        for slot in name_slots(info, at):
-            if words[slot]:
-                words[slot] = string(words[slot])
+        if kind in heads:
+            if words[at + 2] >= end_id:
+                raise bad_reference(btf, type_id, words[at + 2])
+            words[at + 2] = new(words[at + 2])
+        count = 2 if kind == ARRAY else info & VLEN_MASK
+        if not count:
+            continue
+        if kind in listed_ids:
+            begin, width = listed_ids[kind]
+            slots = slice(at + begin, at + begin + width * count, width)
+            old = words[slots]
+            if max(old) >= end_id:
+                raise bad_reference(btf, type_id, max(old))
+            words[slots] = array("I", map(new, old))
+        if kind in listed_names:
+            begin, width = listed_names[kind]
+            slots = slice(at + begin, at + begin + width * count, width)
+            words[slots] = array("I", [each and string(each) for each in words[slots]])
     return words

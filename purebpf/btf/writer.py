@@ -79,15 +79,7 @@ class BtfWriter:
 
     def add_renumbered(self, btf: Btf, kept: Sequence[int], ids: IdMap) -> None:
         """Append the own types `kept` of `btf`, in that order, with the ids that they refer to replaced by `ids`."""
-        known: dict[int, int] = {}
-
-        def string(offset: int) -> int:
-            found = known.get(offset)
-            if found is None:
-                found = known[offset] = self.string(btf.string(offset))
-            return found
-
-        words = renumbered(btf, kept, ids, string)
+        words = renumbered(btf, kept, ids, _Moved(btf, self._strings).__getitem__)
         if self.byteorder != NATIVE:
             words.byteswap()
         self._records.append(words.tobytes())
@@ -217,29 +209,49 @@ class _Strings:
     def __init__(self, known: Btf | None) -> None:
         self._known = known
         self._inherited = _Inherited(known)
-        self._offsets = {"": 0}
+        self._offsets = {b"": 0}
         self._parts: list[bytes] = []
         self._end = known.string_end if known else 1
 
     def offset(self, text: str) -> int:
+        if "\0" in text:
+            raise ValueError(f"a BTF string cannot hold a NUL: {text!r}")
+        return self.offset_of(text.encode("utf-8", "surrogateescape"))
+
+    def offset_of(self, text: bytes) -> int:
         found = self._offsets.get(text)
         if found is not None:
             return found
-        if "\0" in text:
-            raise ValueError(f"a BTF string cannot hold a NUL: {text!r}")
         found = self._inherited.offset(text)
         if found is None:
             found = self._end
-            self._parts.append(text.encode("utf-8", "surrogateescape") + b"\0")
-            self._end += len(self._parts[-1])
+            self._parts.append(text)
+            self._end += len(text) + 1
         self._offsets[text] = found
         return found
 
     def added(self) -> bytes:
-        return b"".join(self._parts)
+        return b"\0".join([*self._parts, b""])
 
     def section(self) -> bytes:
         return (b"" if self._known else b"\0") + self.added()
+
+
+class _Moved(dict[int, int]):
+    """Offsets of strings of a BTF, and where the section under construction has the same; found when asked for."""
+
+    def __init__(self, btf: Btf, strings: _Strings) -> None:
+        self._btf = btf
+        self._own = btf.strings
+        self._begin = btf.string_end - len(self._own)
+        self._strings = strings
+
+    def __missing__(self, offset: int) -> int:
+        at = offset - self._begin
+        end = self._own.find(b"\0", at) if at >= 0 else -1
+        text = self._own[at:end] if end >= 0 else self._btf.string(offset).encode("utf-8", "surrogateescape")
+        found = self[offset] = self._strings.offset_of(text)
+        return found
 
 
 class _Inherited:
@@ -253,16 +265,16 @@ class _Inherited:
         self._searches_left = _MAX_SEARCHES
         self._table: dict[bytes, int] = {}
 
-    def offset(self, text: str) -> int | None:
+    def offset(self, text: bytes) -> int | None:
         btf = self._btf
         if btf is None:
             return None
         if self._searches_left:
             self._searches_left -= 1
-            return next(iter(btf.string_offsets(text)), None)
+            return next(iter(btf.string_offsets(text.decode("utf-8", "surrogateescape"))), None)
         if not self._table:
             self._table = _table_of_strings(btf)
-        return self._table.get(text.encode("utf-8", "surrogateescape"))
+        return self._table.get(text)
 
 
 def _table_of_strings(btf: Btf) -> dict[bytes, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from struct import pack
 
 import pytest
 
@@ -218,6 +219,32 @@ def test_a_split_declaration_is_the_bases_definition() -> None:
 def test_strings_nobody_uses_any_more_go() -> None:
     result = dedup(built(Forward("gone_or_not"), Struct("gone_or_not", 4, ())))
     assert result.data.count(b"gone_or_not") == 1
+
+
+def with_strings(strings: bytes, *names: int) -> Btf:
+    """Structs of one member each, with these string offsets as their names and their members' names in turn."""
+    writer = BtfWriter()
+    for name in names:
+        writer.add_record(pack("<III", name, 4 << 24 | 1, 4) + pack("<III", name, 0, 0))
+    data = bytearray(writer.build())
+    data[20:24] = pack("<I", len(strings))
+    return Btf.parse(bytes(data[:-1]) + strings)
+
+
+def test_a_name_that_stands_there_twice_is_one_name() -> None:
+    assert len(deduped(with_strings(b"\0same\0same\0", 1, 6)).ids()) == 1
+    assert len(deduped(with_strings(b"\0same\0else\0", 1, 6)).ids()) == 2
+
+
+def test_a_name_that_is_the_tail_of_another_string_is_a_name_like_others() -> None:
+    assert len(deduped(with_strings(b"\0not_same\0same\0", 5, 10)).ids()) == 1
+    assert len(deduped(with_strings(b"\0not_same\0also_same\0", 5, 15)).ids()) == 1
+    assert len(deduped(with_strings(b"\0not_same\0same\0", 1, 10)).ids()) == 2
+
+
+def test_a_name_outside_the_strings_is_a_btf_error() -> None:
+    with pytest.raises(BtfError, match="string offset 0x40 lies outside the string section"):
+        dedup(with_strings(b"\0same\0", 1, 0x40))
 
 
 def test_a_big_endian_btf_stays_one() -> None:
