@@ -51,6 +51,7 @@ _WORD = {"little": Format("<I"), "big": Format(">I")}
 _TWO_WORDS = {"little": Format("<II"), "big": Format(">II")}
 _VOID = Void()
 _KINDS: dict[int, Kind] = {kind.value: kind for kind in Kind}
+_FIRST_TYPES = 64
 _LONGS = ("long unsigned int", "unsigned long", "long int", "long", "unsigned long int", "unsigned int long")
 
 
@@ -308,11 +309,11 @@ class Btf:
         first = self.first_id
         for offset in self._candidates(name):
             wanted = offset.to_bytes(4, NATIVE)
-            at = names.find(wanted)
+            at = self._find_in(names, wanted, 0, len(names))
             while at >= 0:
                 if not at & 3:
                     found += (TypeId(first + at // 4),)
-                at = names.find(wanted, at + 1)
+                at = self._find_in(names, wanted, at + 1, len(names))
         own = len(self.base.find(name)) if self.base else 0
         return found[:own] + tuple(sorted(found[own:]))
 
@@ -372,9 +373,10 @@ class Btf:
         if self.base:
             return self.base.pointer_size
         if not self._pointer_size:
-            longs = (self.find_one(name, Kind.INT) for name in _LONGS)
-            sizes = (self.size_or_type(type_id) for type_id in longs if type_id is not None)
-            self._pointer_size = 4 if next(sizes, 8) == 4 else 8
+            # Compilers and pahole write the integers first, and a search of a vmlinux for their names takes 2 ms.
+            first = [i for i in self.ids()[:_FIRST_TYPES] if self.kind(i) == Kind.INT and self.name_of(i) in _LONGS]
+            longs = first or [i for name in _LONGS for i in self.find(name, Kind.INT)]
+            self._pointer_size = 4 if longs and self.size_or_type(longs[0]) == 4 else 8
         return self._pointer_size
 
     @property

@@ -65,6 +65,7 @@ class _Known:
     """What was found out about one BTF."""
 
     flavours: dict[str, list[str]] | None = None
+    searched: int = 0
     named: dict[tuple[str, int], tuple[TypeId, ...]] = field(default_factory=dict)
     places: dict[TypeId, dict[str, Place]] = field(default_factory=dict)
     enumerators: dict[TypeId, dict[str, int]] = field(default_factory=dict)
@@ -73,6 +74,8 @@ class _Known:
     token: object = field(default_factory=object)
 
 
+_FEW_NAMES = 3
+"""So many names are each searched for; the search for all flavours there are takes as long as three of them."""
 _MOST_OBJECTS = 64
 """Of how many objects at once the answers are remembered with a target."""
 
@@ -114,9 +117,7 @@ def _own_candidates(btf: Btf, essential: str, kind: int) -> tuple[TypeId, ...]:
     known = _known(btf)
     found = known.named.get((essential, kind))
     if found is None:
-        if known.flavours is None:
-            known.flavours = _flavours(btf)
-        names = [essential, *known.flavours.get(essential, ())]
+        names = [essential, *_flavours(btf, known, essential)]
         first = btf.first_id
         ids = [
             type_id
@@ -153,11 +154,15 @@ def _known(btf: Btf) -> _Known:
     return known
 
 
-def _flavours(btf: Btf) -> dict[str, list[str]]:
-    """Essential name -> the strings that are flavours of it; a vmlinux has about five."""
-    found = dict[str, list[str]]()
-    for name in btf.strings_with(b"___"):
-        essential = essential_name(name)
-        if essential != name:
-            found.setdefault(essential, []).append(name)
-    return found
+def _flavours(btf: Btf, known: _Known, essential: str) -> list[str]:
+    """The strings that are flavours of a name; a vmlinux has about five in all."""
+    if known.flavours is None and known.searched < _FEW_NAMES:
+        known.searched += 1
+        found = btf.strings_with(f"{essential}___".encode("utf-8", "surrogateescape"))
+        return [name for name in found if essential_name(name) == essential]
+    if known.flavours is None:
+        known.flavours = {}
+        for name in btf.strings_with(b"___"):
+            if essential_name(name) != name:
+                known.flavours.setdefault(essential_name(name), []).append(name)
+    return known.flavours.get(essential, [])

@@ -121,7 +121,7 @@ def test_a_chain_of_100_000_calls_is_linked_within_a_second() -> None:
     spec = spec_of(functions)
     took = []
     # A busy machine may double what one of them takes.
-    for _ in range(3):
+    while not took or (took[-1] >= 1 and len(took) < 3):
         began = time.process_time()
         program = link(spec, functions, "f0")
         took.append(time.process_time() - began)
