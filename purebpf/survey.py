@@ -6,8 +6,8 @@ Dask's `client.get_executor()`), a bounded number of files ahead, so that memory
 What goes to a worker is the objects' bytes and a path: workers must see the files where the caller does.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, islice
@@ -57,8 +57,8 @@ def check_kernels(
     """Whether each object will load on each kernel, answers in the order in which they are there.
 
     `kernels` are BTF files and folders of such. `kconfig` is the text of a .config that all of them are taken to have,
-    `release` the `uname -r` of those whose file name does not tell. Without an `executor`, `jobs` processes work (one
-    a CPU by default), or this one alone where there is a single file.
+    `release` the `uname -r` of those whose file name does not tell (else the one in the .config's first lines). Without
+    an `executor`, `jobs` processes work (one a CPU by default), or this one alone where there is a single file.
     """
     question = partial(_check_kernel, tuple(map(_portable, objects)), kconfig, release)
     return _ask(question, _files(kernels), executor, jobs)
@@ -101,26 +101,55 @@ def _ask(
         for kernel in chain(first, kernels):
             yield _answer(question, kernel)
         return
-    from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+    coming = chain(first, kernels)
+    if executor is not None:
+        yield from _through(executor, question, coming, jobs, [])
+        return
+    from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 
-    with ExitStack() as stack:
-        if executor is None:
-            executor = stack.enter_context(ProcessPoolExecutor(jobs))
-        window = _AHEAD * (getattr(executor, "_max_workers", None) or jobs or 16)
-        waiting: set[Future[Answer[_T]]] = set()
-        coming = chain(first, kernels)
-        try:
-            while True:
-                for kernel in islice(coming, max(0, window - len(waiting))):
-                    waiting.add(executor.submit(_answer, question, kernel))
-                if not waiting:
-                    return
-                done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    while True:
+        lost: list[KernelFile] = []
+        with ProcessPoolExecutor(jobs) as pool:
+            try:
+                yield from _through(pool, question, coming, jobs, lost)
+                return
+            except BrokenExecutor:
+                # A worker died, and nobody knows over which file: those that were on their way are asked alone.
+                pass
+        for kernel in lost:
+            with ProcessPoolExecutor(1) as pool:
+                try:
+                    yield pool.submit(_answer, question, kernel).result()
+                except BrokenExecutor:
+                    yield Answer(kernel, None, f"cannot read '{kernel.path}': the process that read it was killed")
+
+
+def _through(
+    executor: "Executor",
+    question: Callable[[KernelFile], _T],
+    kernels: Iterator[KernelFile],
+    jobs: int | None,
+    lost: list[KernelFile],
+) -> Iterator[Answer[_T]]:
+    """The answers that an executor gives; where it breaks, `lost` has the kernels that were on their way."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+
+    window = _AHEAD * (getattr(executor, "_max_workers", None) or jobs or 16)
+    waiting: dict[Future[Answer[_T]], KernelFile] = {}
+    try:
+        while True:
+            for kernel in islice(kernels, max(0, window - len(waiting))):
+                lost.append(kernel)
+                waiting[executor.submit(_answer, question, kernel)] = kernel
+            if not waiting:
+                return
+            for future in wait(waiting, return_when=FIRST_COMPLETED).done:
+                answer = future.result()
+                lost.remove(waiting.pop(future))
+                yield answer
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def _answer(question: Callable[[KernelFile], _T], kernel: KernelFile) -> Answer[_T]:
@@ -150,11 +179,17 @@ def _target(kernel: KernelFile, kconfig: str, release: str) -> "Target":
     from purebpf.preflight.abi import Abi
 
     btf = read_kernel_file(kernel.path)
-    release = kernel.release or release
+    release = kernel.release or release or _release_of(kconfig)
     # A release tells the features itself; without one the types show the kernel's age.
     features = None if release else Abi(btf).features()
     # A whole .config: an option that it does not name is not set, and not one that nobody knows.
     return Target.from_btf(btf, release=release, name=kernel.label, features=features, kconfig=kconfig or None)
+
+
+def _release_of(kconfig: str) -> str:
+    """The release that the first lines of a .config tell, "" if they do not."""
+    found = re.search(r"^# Linux/\S+ (\d+\.\S+) Kernel Configuration$", kconfig, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _check_kernel(

@@ -32,7 +32,7 @@ from purebpf.units import ByteOrder, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from typing import Any, NoReturn
 
     FindIn = Callable[[Any, bytes, int, int], int]

@@ -2,7 +2,8 @@
 
 Rules: without --btf the running kernel is asked, which may be probed; with it nothing is. For one kernel every finding
 is shown; for several a row an object and kernel, as soon as it is known, with the first finding. The exit code is 0
-only if everything will load: a verdict of "unknown" or a file that cannot be read is no promise.
+only if everything will load: a verdict of "unknown" or a kernel that cannot be read is no promise, and gives 1 like a
+failure. It is 2 where the question itself is wrong: an object or folder that is not there, or no object.
 """
 
 import argparse
@@ -10,11 +11,13 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import purebpf
+from purebpf.cli.main import WrongUsage
 from purebpf.cli.values import counted, kconfig_text
+from purebpf.errors import ObjectFileError
 from purebpf.host.btf_tree import KernelFile, kernel_files
 from purebpf.preflight import Report, Verdict
 from purebpf.preflight import check as check_object
@@ -31,6 +34,17 @@ _NOT_ALL = 1
 
 def check(arguments: argparse.Namespace) -> int:
     """Run the command."""
+    try:
+        return _check(arguments)
+    except ObjectFileError as error:
+        raise WrongUsage(str(error)) from error
+    except FileNotFoundError as error:
+        raise WrongUsage(
+            f"cannot open '{error.filename}': {error.strerror}" if error.filename else str(error)
+        ) from error
+
+
+def _check(arguments: argparse.Namespace) -> int:
     kconfig = kconfig_text(arguments.kconfig)
     if not arguments.btf:
         return _check_here(arguments, kconfig)
@@ -52,8 +66,10 @@ def _check_here(arguments: argparse.Namespace, kconfig: str | None) -> int:
     if kconfig is not None:
         target = target.with_kconfig(kconfig)
     reports = [check_object(purebpf.open(file), target) for file in arguments.files]
-    for report in reports:
-        print(json.dumps(report.to_json()) if arguments.json else _whole(report))
+    if arguments.json:
+        print(json.dumps(_plain(KernelFile("", target.name, target.release), reports)))
+    else:
+        print("\n".join(map(_whole, reports)))
     return 0 if all(report.verdict is Verdict.LOADS for report in reports) else _NOT_ALL
 
 
@@ -64,7 +80,7 @@ def _show(arguments: argparse.Namespace, kernels: list[KernelFile], answers: "An
         for answer in answers:
             progress.clear()
             if arguments.json:
-                print(json.dumps(_plain(answer)), flush=True)
+                print(json.dumps(_plain(answer.kernel, answer.value or (), answer.error)), flush=True)
             elif answer.value is None:
                 print(f"{answer.kernel.label:{width}}  unreadable  {_line(answer.error)}", flush=True)
             for report in answer.value or ():
@@ -96,13 +112,13 @@ def _row(report: Report, width: int) -> str:
     return f"{report.target:{width}}  {report.verdict!s:7}  {report.object}{reason}"
 
 
-def _plain(answer: "Answer[tuple[Report, ...]]") -> dict[str, object]:
+def _plain(kernel: KernelFile, reports: Sequence[Report], error: str = "") -> dict[str, object]:
     return {
-        "kernel": answer.kernel.label,
-        "release": answer.kernel.release,
-        "file": answer.kernel.path,
-        "error": answer.error,
-        "reports": [report.to_json() for report in answer.value or ()],
+        "kernel": kernel.label,
+        "release": kernel.release,
+        "file": kernel.path,
+        "error": error,
+        "reports": [report.to_json() for report in reports],
     }
 
 

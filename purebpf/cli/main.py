@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import logging
 
         logging.basicConfig(level=logging.DEBUG, format="%(name)s: %(message)s", stream=sys.stderr)
-    command: Command = getattr(import_module(f"purebpf.cli.{parsed.command}"), parsed.command)
     try:
+        command: Command = getattr(import_module(f"purebpf.cli.{parsed.command}"), parsed.command)
         code = command(parsed)
         # Here, where a reader that is gone is expected, and not when the interpreter ends.
         sys.stdout.flush()
@@ -168,7 +168,9 @@ def _add_check(commands: "_Commands") -> None:
 def _add_kernels(parser: argparse.ArgumentParser) -> None:
     text = "a kernel's BTF file, or a folder of such files (repeatable; default: this kernel)"
     parser.add_argument("--btf", action="append", metavar="PATH", help=text)
-    parser.add_argument("-j", "--jobs", type=int, metavar="N", help="processes to work with (default: one a CPU)")
+    parser.add_argument(
+        "-j", "--jobs", type=_processes, metavar="N", help="processes to work with (default: one a CPU)"
+    )
 
 
 def _add_btf(commands: "_Commands") -> None:
@@ -190,6 +192,12 @@ def _add_btf(commands: "_Commands") -> None:
     )
     add_output_options(as_c, required=False)
     as_json.add_argument("name", nargs="+", metavar="NAME", help="a type: task_struct, 'struct task_struct', vfs_read")
+
+
+def _processes(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of processes")
+    return int(text)
 
 
 def _seconds(text: str) -> float:

@@ -2,12 +2,13 @@
 
 Rules: the layout is <distribution>/<version>/<machine>/<release>.btf; a file is raw BTF, an ELF image with a section
 .BTF, or either in a .tar.xz. The name tells the release; the folders above it only make a label. Nothing is read before
-it is asked for; an archive is unpacked in memory, other files are mapped: an image with debug information has hundreds
-of megabytes.
+it is asked for; an archive is unpacked in memory, raw BTF is read, an ELF image mapped: one with debug information has
+hundreds of megabytes.
 """
 
 import mmap
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 PACKED: Final = ".tar.xz"
 _SUFFIXES: Final = (".btf", ".btf.tar.xz")
 _LARGEST: Final = 1 << 30
+_ELF: Final = b"\x7fELF"
 # The architecture's name in btfhub's archive, where it is not the kernel's.
 _MACHINES: Final = {"aarch64": "arm64"}
 
@@ -89,14 +91,24 @@ def read_kernel_file(path: str, *, base: "Btf | None" = None, alone: bool = Fals
     """
     if path.endswith(PACKED):
         return read_btf_file(unpacked(path), base=base, name=path, scan=btf_scan)
-    with open(path, "rb") as file:
-        try:
-            memory = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-        except (OSError, ValueError):
-            # The kernel's own file cannot be mapped so; an empty one not at all.
-            return read_btf_file(file.read(), base=base, name=path, scan=btf_scan, alone=alone)
-        with memory, memoryview(memory) as view:
-            return read_btf_file(view, base=base, name=path, scan=btf_scan, alone=alone)
+    with open(path, "rb", opener=_regular) as file:
+        magic = file.read(len(_ELF))
+        if magic == _ELF:
+            private = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+            with private as memory, memoryview(memory) as view:
+                return read_btf_file(view, base=base, name=path, scan=btf_scan, alone=alone)
+        if os.fstat(file.fileno()).st_size > _LARGEST:
+            raise BtfError(f"more than {_LARGEST >> 20} MiB are no kernel's BTF", file=path)
+        return read_btf_file(magic + file.read(), base=base, name=path, scan=btf_scan, alone=alone)
+
+
+def _regular(path: str, flags: int) -> int:
+    """Open a file; `BtfError` for a pipe or device, which might keep the reader waiting for good."""
+    fd = os.open(path, flags | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise BtfError("it is no regular file", file=path)
+    return fd
 
 
 def unpacked(path: str) -> bytes:

@@ -1,5 +1,6 @@
 """One question to many kernels, by any executor."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from purebpf import survey
 from purebpf.btf import Btf
 from purebpf.errors import ObjectFileError
 from purebpf.host.btf_tree import KernelFile
@@ -106,6 +108,23 @@ def test_what_is_no_longer_wanted_is_cancelled(tree: Path) -> None:
     assert all(future.done() or future.cancelled() for future in pending)
 
 
+def _deadly(kernel: KernelFile) -> str:
+    if "deadly" in kernel.label:
+        os._exit(9)
+    return kernel.label
+
+
+def test_a_process_that_dies_costs_one_kernel_and_not_the_others() -> None:
+    names = [f"kernel{number}" for number in range(30)]
+    names[3] = names[20] = "deadly"
+    kernels = iter([KernelFile(name, name, "") for name in names])
+    answers = list(survey._ask(_deadly, kernels, None, 2))
+    assert sorted(answer.value for answer in answers if answer.value) == sorted(set(names) - {"deadly"})
+    assert [answer.error for answer in answers if not answer.value] == [
+        "cannot read 'deadly': the process that read it was killed"
+    ] * 2
+
+
 def test_a_bad_object_is_told_before_any_kernel_is_asked(tree: Path, tmp_path: Path) -> None:
     bad = tmp_path / "bad.o"
     bad.write_bytes(b"no object")
@@ -118,6 +137,17 @@ def test_a_configuration_is_taken_for_every_kernel(tree: Path) -> None:
     (answer, *_) = check_kernels([path], [tree / "6.1.btf"])
     assert answer.value is not None
     assert answer.value[0].verdict is Verdict.UNKNOWN
+
+
+def test_a_configuration_tells_the_release_where_the_name_does_not(tmp_path: Path) -> None:
+    (tmp_path / "some.btf").write_bytes(kernel_btf())
+    config = "#\n# Linux/x86 5.10.246 Kernel Configuration\n#\nCONFIG_HZ=250\n"
+    isa = ROOT / "bpf" / "built" / "variants" / "isa.v4.bpf.o"
+    (answer,) = check_kernels([isa], [tmp_path], kconfig=config, jobs=1)
+    assert answer.value is not None
+    assert "which came with Linux 6.6" in str(answer.value[0])
+    (answer,) = check_kernels([isa], [tmp_path], kconfig=config, release="6.12", jobs=1)
+    assert "which came with Linux 6.6" not in str(answer)
 
 
 def test_an_option_that_a_configuration_does_not_name_is_not_set(tree: Path) -> None:

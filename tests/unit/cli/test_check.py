@@ -54,8 +54,31 @@ def test_a_file_that_cannot_be_read_is_a_row(tree: Path, capsys: pytest.CaptureF
 
 
 def test_a_tree_without_kernels_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["check", OBJECT, "--btf", str(tmp_path)]) == 1
+    assert main(["check", OBJECT, "--btf", str(tmp_path)]) == 2
     assert "no .btf or .btf.tar.xz file in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["/no/such/object.o"], "cannot open '/no/such/object.o': No such file"),
+        ([__file__], "no ELF file"),
+        ([OBJECT, "--btf", "/no/such/folder"], "cannot open '/no/such/folder'"),
+        ([OBJECT, "--kconfig", "/no/such/config"], "cannot open '/no/such/config'"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_has_an_exit_code_of_its_own(
+    tree: Path, capsys: pytest.CaptureFixture[str], words: list[str], complaint: str
+) -> None:
+    assert main(["check", "--btf", str(tree), *words]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "many"])
+def test_a_number_of_processes_is_at_least_one(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["check", OBJECT, "--btf", "/", f"--jobs={number}"])
+    assert f"'{number}' is no number of processes" in capsys.readouterr().err
 
 
 def test_the_types_of_one_kernel_are_cut_into_a_file(tree: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from purebpf.btf import Btf
+from purebpf.elf import ElfWriter
 from purebpf.errors import BtfError
 from purebpf.host import btf_files
 from purebpf.host.btf_tree import KernelFile, archive_folders, kernel_files, read_kernel_file, release_of
@@ -93,6 +94,25 @@ def test_a_damaged_archive_is_an_error_that_names_it(tmp_path: Path, data: bytes
     path.write_bytes(data)
     with pytest.raises(BtfError, match=complaint):
         read_kernel_file(str(path))
+
+
+def test_what_is_no_regular_file_or_too_large_is_an_error_at_once(tmp_path: Path) -> None:
+    pipe, large = tmp_path / "pipe.btf", tmp_path / "large.btf"
+    os.mkfifo(pipe)
+    large.touch()
+    os.truncate(large, 1 << 34)
+    with pytest.raises(BtfError, match="no regular file"):
+        read_kernel_file(str(pipe))
+    with pytest.raises(BtfError, match="1024 MiB are no kernel's BTF"):
+        read_kernel_file(str(large))
+
+
+def test_an_image_is_mapped_and_read_like_its_types(tmp_path: Path) -> None:
+    image = tmp_path / "vmlinux"
+    writer = ElfWriter(machine=62)
+    writer.add_section(".BTF", kernel_btf())
+    image.write_bytes(writer.build())
+    assert read_kernel_file(str(image)).raw == kernel_btf()
 
 
 def test_the_folders_of_an_archive_are_those_of_btfhub() -> None:
