@@ -7,11 +7,15 @@ the answer is None, nobody knows.
 """
 
 from functools import cached_property
+from struct import unpack_from
 from typing import Final
 
-from purebpf.btf import Btf, Enum, Kind
+from purebpf.btf import Btf, Kind, Struct
 from purebpf.plan.target import Feature, encode_version
 from purebpf.uapi import AttachType, MapType, ProgramType
+
+_HEAD_SIZE: Final = 12
+_COUNT: Final = 0xFFFF
 
 _PROGRAM_FUNCTIONS: Final = {
     ProgramType.SOCKET_FILTER: ("sk_filter_func_proto", "CONFIG_NET"),
@@ -60,6 +64,9 @@ _MAP_FUNCTIONS: Final[dict[int, tuple[str, str]]] = {
     MapType.ARENA: ("arena_map_alloc", "CONFIG_MMU"),
 }
 
+# Helpers that distributions build or leave out, and nothing else shows it.
+_HELPER_FUNCTIONS: Final = {58: ("bpf_override_return", "CONFIG_BPF_KPROBE_OVERRIDE")}
+
 # The first kernel with a number of an enum: what shows a kernel's age where nobody tells its release.
 _AGES: Final = (
     ("bpf_map_type", MapType.RINGBUF, "5.8"),
@@ -79,7 +86,17 @@ _AGES: Final = (
     ("bpf_attach_type", AttachType.TRACE_KPROBE_SESSION, "6.10"),
     ("bpf_attach_type", AttachType.TRACE_UPROBE_SESSION, "6.13"),
     ("bpf_cmd", 37, "6.17"),
+    ("bpf_map_type", MapType.INSN_ARRAY, "6.19"),
 )
+
+
+def enumerators(btf: Btf, type_id: int) -> tuple[tuple[int, ...], str]:
+    """The values of an enum and the name of the last: two hundred names take 2 ms, and nobody asks for them."""
+    at = btf.offset_of(type_id)
+    order = "<" if btf.byteorder == "little" else ">"
+    _, info, _ = unpack_from(f"{order}III", btf.raw, at)
+    words = unpack_from(order + "Ii" * (info & _COUNT), btf.raw, at + _HEAD_SIZE)
+    return words[1::2], btf.string(words[-2]) if words else ""
 
 
 class Abi:
@@ -105,6 +122,19 @@ class Abi:
         """Whether the kernel's version has the helper of that number."""
         return self._has("bpf_func_id", number)
 
+    def knows_struct(self, name: str) -> bool:
+        """Whether the kernel has a struct of that name."""
+        return self._btf.find_one(name, Kind.STRUCT) is not None
+
+    def name_of(self, type_id: int) -> str:
+        """The name of a type of the kernel; "" for an id that it does not have."""
+        return self._btf.name_of(type_id) if 0 < type_id < len(self._btf) else ""
+
+    def member_name(self, type_id: int, index: int) -> str:
+        """The name of a member of one of its structs, "" if there is none."""
+        struct = self._btf[type_id]
+        return struct.members[index].name if isinstance(struct, Struct) and index < len(struct.members) else ""
+
     def without_program(self, kind: ProgramType) -> str:
         """The option without which the kernel was built and has no programs of that type; "" if it has them."""
         function, option = _PROGRAM_FUNCTIONS.get(kind, ("", ""))
@@ -113,6 +143,11 @@ class Abi:
     def without_map(self, kind: MapType | int) -> str:
         """The option without which the kernel was built and has no maps of that type; "" if it has them."""
         function, option = _MAP_FUNCTIONS.get(kind, ("", ""))
+        return option if function and self._lacks(function) else ""
+
+    def without_helper(self, number: int) -> str:
+        """The option without which the kernel was built and has not that helper; "" if it has it, or nobody knows."""
+        function, option = _HELPER_FUNCTIONS.get(number, ("", ""))
         return option if function and self._lacks(function) else ""
 
     @cached_property
@@ -145,10 +180,10 @@ class Abi:
 
     def _values(self, name: str) -> frozenset[int] | None:
         for type_id in self._btf.find(name, Kind.ENUM):
-            enum = self._btf[type_id]
-            if isinstance(enum, Enum) and enum.enumerators:
+            values, last = enumerators(self._btf, type_id)
+            if values:
                 # The last one counts the others in most of these enums, and would be taken for the next.
-                return frozenset(each.value for each in enum.enumerators if "MAX" not in each.name)
+                return frozenset(values[:-1] if "MAX" in last else values)
         return None
 
     @cached_property
@@ -157,4 +192,4 @@ class Abi:
         return bool(self._btf.find("bpf_check", Kind.FUNC))
 
     def _lacks(self, function: str) -> bool:
-        return self._has_functions and not self._btf.find(function, Kind.FUNC)
+        return not self._btf.find(function, Kind.FUNC) and self._has_functions

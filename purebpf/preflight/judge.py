@@ -13,6 +13,7 @@ from purebpf.errors import (
     AttachTargetError,
     BpfError,
     BtfError,
+    NotPermitted,
     NotSupported,
     PlanError,
     RelocationError,
@@ -20,17 +21,21 @@ from purebpf.errors import (
     UnresolvedExtern,
 )
 from purebpf.helper_ids import Helper
-from purebpf.insn.patch import iter_calls
+from purebpf.insn.opcodes import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_CALL, BPF_PSEUDO_KFUNC_CALL, SLOT
+from purebpf.insn.patch import imm_at, iter_calls, iter_ldimm64, source_at
 from purebpf.insn.reach import Pointer, reachable
 from purebpf.plan.stages import plan_object
 from purebpf.plan.steps import CreateMap, FreezeMap, LoadPlan, LoadProgram, SetValue
 from purebpf.plan.target import Target, encode_version
+from purebpf.preflight import helpers, kfuncs
 from purebpf.preflight.abi import Abi
 from purebpf.preflight.isa import extensions
+from purebpf.preflight.kinds import GPL_REMEDY, Ages, gpl_compatible, kind_of, must_not_sleep
+from purebpf.preflight.map_fields import NOT_FOR, special_fields
 from purebpf.preflight.report import Finding, Report, Verdict, worst
 from purebpf.relocate.model import PoisonedCall
 from purebpf.spec.model import ExternKind, ObjectSpec
-from purebpf.uapi import AttachType, MapType
+from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import InsnIndex
 
 _LOADS, _FAILS, _UNKNOWN = Verdict.LOADS, Verdict.FAILS, Verdict.UNKNOWN
@@ -44,6 +49,7 @@ _WITHOUT_ENTRIES: Final = (
     MapType.CGRP_STORAGE,
     MapType.STRUCT_OPS,
 )
+_FOR_GPL: Final = (ProgramType.LSM, ProgramType.STRUCT_OPS)
 _OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 _NEEDS: Final = (
     (UnresolvedExtern, "extern"),
@@ -119,7 +125,9 @@ class _Judge:
             yield Finding(_UNKNOWN, subject, "type", "BTF", reason)
             return
         yield from self._kind(step, subject, self._abi)
-        yield from self._helpers(step, subject, self._abi, live)
+        yield from self._calls(step, subject, self._abi, live)
+        yield from self._fields(plan, step, subject, self._abi)
+        yield from self._variables(step, subject, self._abi)
 
     def _constants(self, plan: LoadPlan, step: LoadProgram) -> dict[InsnIndex, Pointer]:
         """What stands in maps that no program can change: the verifier knows their values too."""
@@ -165,19 +173,64 @@ class _Judge:
         elif option := abi.without_program(step.type):
             reason = f"the kernel was built without {option}, which programs of type {step.type} need"
             yield Finding(_FAILS, subject, "program type", str(step.type), reason)
+        if step.type in _FOR_GPL and not gpl_compatible(step):
+            reason = f"programs of type {step.type} need a GPL-compatible license, and this one's is '{step.license}'"
+            yield Finding(_FAILS, subject, "license", step.license, reason, (), GPL_REMEDY)
+        if series := must_not_sleep(kind_of(step, abi), Ages(*self._ages())):
+            reason = f"programs of type {step.type} could not be sleepable up to Linux {series}"
+            yield Finding(_FAILS, subject, "program type", f"sleepable {step.type}", reason)
         attach = step.expected_attach_type
         if isinstance(attach, AttachType) and abi.knows_attachment(attach) is False:
             reason = f"the kernel is older than attach type {attach}"
             yield Finding(_FAILS, subject, "attach type", str(attach), reason)
 
-    def _helpers(self, step: LoadProgram, subject: str, abi: Abi, live: frozenset[InsnIndex]) -> Iterator[Finding]:
+    def _calls(self, step: LoadProgram, subject: str, abi: Abi, live: frozenset[InsnIndex]) -> Iterator[Finding]:
         poisoned = {each.insn for each in step.poisoned}
+        kind, ages = kind_of(step, abi), Ages(*self._ages())
         for insn, source, number in iter_calls(step.code, self._spec.byteorder):
-            if source or insn not in live or insn in poisoned or abi.knows_helper(number) is not False:
+            if insn not in live or insn in poisoned or source == BPF_PSEUDO_CALL:
                 continue
-            name = f"bpf_{_HELPERS[number]}" if number in _HELPERS else f"helper {number}"
-            reason = f"it calls {name}() at instruction {insn}, which the kernel does not have"
-            yield Finding(_FAILS, subject, "helper", name, reason)
+            if source == BPF_PSEUDO_KFUNC_CALL:
+                # One of a module has the module's place in fd_array as its offset.
+                name = "" if any(step.code[insn * SLOT + 2 : insn * SLOT + 4]) else abi.name_of(number)
+                need, refused = "kernel function", kfuncs.refusal(step, kind, name, ages) if name else None
+            else:
+                name = f"bpf_{_HELPERS[number]}" if number in _HELPERS else f"helper {number}"
+                need, refused = "helper", helpers.refusal(step, kind, number, ages, abi)
+            if refused is not None:
+                reason = f"it calls {name}() at instruction {insn}, {refused.reason}"
+                verdict = _FAILS if refused.certain else _UNKNOWN
+                yield Finding(verdict, subject, need, name, reason, refused.evidence, refused.remedy)
+
+    def _variables(self, step: LoadProgram, subject: str, abi: Abi) -> Iterator[Finding]:
+        """The kernel looks for variables that it has types of in its symbols, which may leave out all variables.
+
+        It does that before it looks at what is reached.
+        """
+        for insn in iter_ldimm64(step.code):
+            source = source_at(step.code, insn, self._spec.byteorder)
+            # The second half names the module, if it is one's.
+            if source != BPF_PSEUDO_BTF_ID or imm_at(step.code, insn + 1, self._spec.byteorder):
+                continue
+            name = abi.name_of(imm_at(step.code, insn, self._spec.byteorder))
+            try:
+                known = not name or bool(self._target.symbols().addresses(name))
+            except (UnknownFact, NotPermitted):
+                return
+            if not known:
+                reason = f"it refers to '{name}' at instruction {insn}, a variable that the kernel's symbols leave out"
+                remedy = "a kernel that is built with CONFIG_KALLSYMS_ALL has it"
+                yield Finding(_FAILS, subject, "kernel symbol", name, reason, (), remedy)
+
+    def _fields(self, plan: LoadPlan, step: LoadProgram, subject: str, abi: Abi) -> Iterator[Finding]:
+        maps = {each.name: each for each in plan.maps()}
+        for name in dict.fromkeys(slot.map for slot in step.slots):
+            if name not in maps or self._spec.btf is None:
+                continue
+            for field in special_fields(maps[name], self._spec.btf):
+                if str(step.type) in NOT_FOR[field] and abi.knows_struct(field):
+                    reason = f"it uses map '{name}', whose values hold a {field}: programs of type {step.type} may not"
+                    yield Finding(_FAILS, subject, "map type", field, reason)
 
     def map(self, step: CreateMap) -> Iterator[Finding]:
         """What stands in the way of one map."""

@@ -31,7 +31,8 @@ class Finding:
     """A reason why a program or map will not load, or why nobody can say.
 
     `need` is of what kind the missing thing is: 'program type', 'attach type', 'map type', 'helper', 'kernel function',
-    'kernel symbol', 'configuration', 'type', 'instructions', 'attach target', 'object'. `name` is the thing itself.
+    'kernel symbol', 'configuration', 'type', 'instructions', 'attach target', 'license', 'object'. `name` is the thing
+    itself.
     """
 
     verdict: Verdict
@@ -62,8 +63,7 @@ class Finding:
 class Report:
     """Whether an object will load on a target: each program and map, and the findings that say why not.
 
-    It says nothing of what only the verifier works out: whether accesses are in bounds, loops end, and the like; nor
-    of which types of programs may call a helper that the kernel has, which its types do not tell.
+    It says nothing of what only the verifier works out: whether accesses are in bounds, loops end, and the like.
     """
 
     object: str

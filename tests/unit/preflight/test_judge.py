@@ -102,7 +102,7 @@ def test_without_a_release_the_age_that_the_types_show_decides_or_nobody_knows()
     assert check(spec, kernel(maps=range(32), attachments=range(44), helpers=range(211))).verdict is Verdict.FAILS
     assert check(spec, kernel()).verdict is Verdict.LOADS
     newest = _spec(Assembler().load_acquire(R1, R2).exit())
-    report = check(newest, kernel())
+    report = check(newest, kernel(maps=range(34)))
     assert report.verdict is Verdict.UNKNOWN
     assert "the target's release is not told" in _reasons(report)[0]
 
@@ -166,3 +166,23 @@ def test_the_objects_of_this_project_are_judged_without_an_exception(release: st
     for path in sorted((ROOT / "bpf" / "built").glob("*.o")):
         report = check(purebpf.open(path), kernel(release))
         assert report.to_json()["verdict"] in ("loads", "fails", "unknown")
+
+
+def test_a_variable_that_the_symbols_leave_out_is_told_where_the_symbols_are_known() -> None:
+    target = kernel("6.12")
+    assert target.btf is not None
+    (variable,) = target.btf.find("bpf_check")
+    spec = _spec(Assembler().ldimm64(R1, variable, source=3).mov(R0, 0).exit())
+    assert check(spec, target).verdict is Verdict.LOADS
+    hidden = purebpf.Target.from_btf(target.btf, release="6.12", symbols={})
+    (finding,) = check(spec, hidden).findings
+    assert (finding.need, finding.name) == ("kernel symbol", "bpf_check")
+    shown = purebpf.Target.from_btf(target.btf, release="6.12", symbols={"bpf_check": 0x1000})
+    assert check(spec, shown).verdict is Verdict.LOADS
+
+
+@pytest.mark.parametrize("number", [0, 1 << 30, -1])
+def test_numbers_that_name_nothing_in_the_kernel_are_the_verifiers_business(number: int) -> None:
+    code = Assembler().call_kfunc(number).ldimm64(R1, number & 0x7FFFFFFF, source=3).mov(R0, 0).exit()
+    hidden = purebpf.Target.from_btf(kernel("6.12").btf, release="6.12", symbols={})  # type: ignore[arg-type]
+    assert check(_spec(code), hidden).verdict is Verdict.LOADS
