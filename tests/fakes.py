@@ -17,7 +17,7 @@ from purebpf.btf import Btf, BtfError, size_of
 from purebpf.errors import KernelError, NotPermitted, VerifierError
 from purebpf.live.kernel import Handle, Kernel, LineOf, LoadLog, MapFacts, Memory
 from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
-from purebpf.uapi import MapType, ProgramType
+from purebpf.uapi import BPF_F_ALL_CPUS, MapType, ProgramType
 
 PAGE_SIZE: Final = 4096
 ENOTSUPP: Final = 524
@@ -213,11 +213,13 @@ class FakeKernel:
         made = FakeMap(step.name, step.kernel_name, facts, inner=template, types=types)
         return self._give(made)
 
-    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes) -> None:
+    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes, flags: int = 0) -> None:
         target = self.map(handle)
         facts = target.facts
         assert len(key) == facts.key_size, f"a key of {len(key)} bytes for map '{name}'"
         assert len(value) == facts.value_size, f"a value of {len(value)} bytes for map '{name}'"
+        # Without the flag the kernel would read as many values as there are CPUs.
+        assert flags == (BPF_F_ALL_CPUS if facts.type == MapType.PERCPU_ARRAY else 0)
         if target.frozen:
             raise NotPermitted("set a value of map", name, errno.EPERM)
         fault, item = self._item(target, value)
@@ -481,9 +483,9 @@ class _Passing:
         self._before("create_map", step.name)
         return self.kernel.create_map(step, btf=btf, inner=inner, module=module)
 
-    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes) -> None:
+    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes, flags: int = 0) -> None:
         self._before("update_map", name)
-        self.kernel.update_map(name, handle, key, value)
+        self.kernel.update_map(name, handle, key, value, flags)
 
     def map_memory(self, name: str, handle: Handle, *, size: int, address: int) -> Memory:
         self._before("map_memory", name)

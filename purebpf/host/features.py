@@ -165,6 +165,13 @@ def _global_data() -> None:
         os.close(_program(ProgramType.SOCKET_FILTER, address + _insn(0x7A, _R1, 0, 0, 42) + _RETURN_0))
 
 
+def _percpu_data() -> None:
+    array = calls.map_create(map_type=MapType.PERCPU_ARRAY, key_size=4, value_size=8, max_entries=1)
+    with _open(array):
+        address = _insn(0x18, _R1, _MAP_VALUE, 0, array) + _insn(0, immediate=0)
+        os.close(_program(ProgramType.SOCKET_FILTER, address + _insn(0x79, _R0, _R1) + _insn(0x95)))
+
+
 def _array_mmap() -> None:
     os.close(_array(_BPF_F_MMAPABLE))
 
@@ -298,6 +305,7 @@ _PROBES = {
     **{feature: _Probe(_load_types(types)) for feature, types in _TYPES.items()},
     Feature.PROG_NAME: _Probe(_name),
     Feature.GLOBAL_DATA: _Probe(_global_data, _REFUSED_CODE),
+    Feature.PERCPU_DATA: _Probe(_percpu_data, _REFUSED_CODE),
     Feature.ARRAY_MMAP: _Probe(_array_mmap),
     Feature.EXP_ATTACH_TYPE: _Probe(_expected_attach_type, program_type=ProgramType.CGROUP_SOCK),
     Feature.PROBE_READ_KERNEL: _code_probe(ProgramType.TRACEPOINT, _READ_KERNEL),

@@ -99,7 +99,7 @@ class Kernel(Protocol):
         types of the module whose struct a struct_ops implements.
         """
 
-    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes) -> None:
+    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes, flags: int = 0) -> None:
         """Set an element."""
 
     def map_memory(self, name: str, handle: Handle, *, size: int, address: int) -> Memory:
@@ -178,9 +178,9 @@ class RunningKernel:
             raise kernel_error("create map", step.name, error) from error
         return Fd(number, f"map '{step.name}'")
 
-    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes) -> None:
+    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes, flags: int = 0) -> None:
         try:
-            calls.map_update(handle.number, key, value)
+            calls.map_update(handle.number, key, value, flags)
         except OSError as error:
             raise kernel_error("set a value of map", name, error) from error
 

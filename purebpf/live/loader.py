@@ -34,7 +34,7 @@ from purebpf.plan.steps import (
     Step,
 )
 from purebpf.spec.data import F_RDONLY_PROG
-from purebpf.uapi import MapType
+from purebpf.uapi import BPF_F_ALL_CPUS, MapType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ class _Loading:
                 if self._chatty:
                     self._log.debug("map '%s': fd %d", step.name, handle.number)
             case SetValue():
-                self.kernel.update_map(step.map, self.loaded.maps[step.map], step.key, step.value)
+                self._set_value(step)
             case MapMemory():
                 self._map_memory(step)
             case SetInnerMap():
@@ -139,6 +139,10 @@ class _Loading:
                 self._set_slot(step.map, step.index, self.loaded.programs[step.program])
             case FillStructOps():
                 self.loaded.ops[step.map] = self._filled(step)
+
+    def _set_value(self, step: SetValue) -> None:
+        flags = BPF_F_ALL_CPUS if step.all_cpus else 0
+        self.kernel.update_map(step.map, self.loaded.maps[step.map], step.key, step.value, flags)
 
     def _keep(self, handle: Handle) -> Handle:
         self.undo.append(handle.close)

@@ -156,7 +156,7 @@ class BpfObject:
             from purebpf.live.images import arena_images, open_images
             from purebpf.live.variables import Variables
 
-            data = {name: m for name, m in self.spec.maps.items() if m.origin in _IMAGES}
+            data = {name: m for name, m in self.spec.maps.items() if m.origin in _IMAGES and m.type == MapType.ARRAY}
             handles = {name: _fd(self._loaded.maps[name]) for name in data if name in self._loaded.maps}
             self._images = {**open_images(data, handles), **arena_images(self.plan, self._loaded.memory)}
             self._variables = Variables(self.spec.variables, self.spec.btf, self._images)

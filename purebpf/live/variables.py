@@ -19,6 +19,7 @@ from typing import Any, NamedTuple, Protocol
 from purebpf.btf import Btf
 from purebpf.btf.codec import Codec, Misfit, bytes_codec, codec_for
 from purebpf.btf.codec.base import ItemCodec
+from purebpf.spec.data import PERCPU
 from purebpf.spec.model import VariableSpec
 from purebpf.units import ByteOrder
 
@@ -254,7 +255,11 @@ class Variables(Mapping[str, Any]):
     def _bind(self, spec: VariableSpec) -> Variable:
         image = self._images.get(spec.map)
         if image is None:
-            raise KeyError(f"variable '{spec.name}' lies in '{spec.map}', of which this object has no map")
+            if spec.map == PERCPU or spec.map.startswith(PERCPU + "."):
+                reason = f"each CPU has its own '{spec.name}': read the map, maps['{spec.map}'][0]"
+            else:
+                reason = f"variable '{spec.name}' lies in '{spec.map}', of which this object has no map"
+            raise KeyError(reason)
         codec = self._codec(spec)
         view = _whole_view(spec, codec, image)
         if view is None:

@@ -88,6 +88,8 @@ _STRUCT_OPS: Final = ProgramType.STRUCT_OPS
 _STRUCT_OPS_MAP: Final = MapOrigin.STRUCT_OPS
 _PROG_NAME: Final = Feature.PROG_NAME
 _GLOBAL_DATA: Final = Feature.GLOBAL_DATA
+_PERCPU_DATA: Final = Feature.PERCPU_DATA
+_PERCPU_ARRAY: Final = MapType.PERCPU_ARRAY
 _ARRAY_MMAP: Final = Feature.ARRAY_MMAP
 _BTF_FUNC: Final = Feature.BTF_FUNC
 _PROG_BIND_MAP: Final = Feature.PROG_BIND_MAP
@@ -188,18 +190,21 @@ def _attach_point(program: ProgramSpec, target: Target) -> AttachPoint:
 
 def _maps_to_create(spec: ObjectSpec, target: Target, programs: Sequence[LinkedProgram]) -> Mapping[str, MapSpec]:
     wanted = {name: m for name, m in spec.maps.items() if m.autocreate}
-    data = [m for m in wanted.values() if m.origin in _IMAGES]
-    if not data or target.supports(_GLOBAL_DATA):
+    needed = {name: _needed_by(m) for name, m in wanted.items() if m.origin in _IMAGES}
+    lacking = {feature for feature in set(needed.values()) if not target.supports(feature)}
+    if not lacking:
         return wanted
     for linked in programs:
         for slot in linked.slots:
-            if spec.maps[slot.map].origin in _IMAGES:
-                raise NotSupported(
-                    _GLOBAL_DATA.text,
-                    since=_GLOBAL_DATA.since,
-                    evidence=(f"program '{linked.name}' uses variables in '{slot.map}'",),
-                )
-    return {name: m for name, m in wanted.items() if m.origin not in _IMAGES}
+            feature = needed.get(slot.map)
+            if feature in lacking:
+                evidence = f"program '{linked.name}' uses variables in '{slot.map}'"
+                raise NotSupported(feature.text, since=feature.since, evidence=(evidence,))
+    return {name: m for name, m in wanted.items() if needed.get(name) not in lacking}
+
+
+def _needed_by(data: MapSpec) -> Feature:
+    return _PERCPU_DATA if data.type == _PERCPU_ARRAY else _GLOBAL_DATA
 
 
 def _map_steps(
@@ -211,7 +216,7 @@ def _map_steps(
     if map_spec.origin not in _IMAGES:
         return
     contents = map_spec.contents if map_spec.contents is not None else bytes(map_spec.value_size)
-    yield SetValue(map_spec.name, bytes(4), contents)
+    yield SetValue(map_spec.name, bytes(4), contents, all_cpus=map_spec.type == _PERCPU_ARRAY)
     if map_spec.frozen:
         yield FreezeMap(map_spec.name)
 
@@ -246,7 +251,7 @@ def kernel_map_name(object_name: str, map_spec: MapSpec) -> str:
     name = map_spec.name
     if map_spec.origin not in _IMAGES:
         return name[:_NAME_LIMIT]
-    room = 0 if "." in name[1:] else _NAME_LIMIT - max(_SUFFIX_MINIMUM, len(name))
+    room = 0 if "." in name[1:] or map_spec.type == _PERCPU_ARRAY else _NAME_LIMIT - max(_SUFFIX_MINIMUM, len(name))
     full = object_name[: max(room, 0)] + name
     return "".join([letter if letter in _FIT_FOR_A_NAME else "_" for letter in full[:_NAME_LIMIT]])
 

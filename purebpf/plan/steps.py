@@ -74,14 +74,18 @@ class CreateMap:
 
 @frozen
 class SetValue:
-    """Write an element before any program runs (the image of a data section)."""
+    """Write an element before any program runs (the image of a data section); `all_cpus` is for a per-CPU map, of which
+    each CPU is given the same.
+    """
 
     map: str
     key: bytes
     value: bytes = field(repr=False)
+    all_cpus: bool = False
 
     def __str__(self) -> str:
-        return f"set value of map '{self.map}', key {self.key.hex()}: {len(self.value)} bytes"
+        whose = " on all CPUs" if self.all_cpus else ""
+        return f"set value of map '{self.map}', key {self.key.hex()}: {len(self.value)} bytes{whose}"
 
 
 @frozen

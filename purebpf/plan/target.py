@@ -36,6 +36,7 @@ class Feature(Enum):
 
     PROG_NAME = ("names of programs and maps", "4.15")
     GLOBAL_DATA = ("global variables", "5.2")
+    PERCPU_DATA = ('global variables of each CPU (SEC(".percpu"))', "7.3")
     BTF = ("type information (BTF) of programs", "4.18")
     BTF_FUNC = ("BTF of functions", "5.0")
     BTF_DATASEC = ("BTF of global variables", "5.2")

@@ -1,10 +1,10 @@
 """Data sections: one array map each, and the global variables in them.
 
-Rules, as libbpf has them: `.data`, `.rodata` and `.bss`, alone or with a suffix (`.rodata.str1.1`), become a map
-of one value unless they are empty; `.rodata*` is read-only for programs and frozen for user space; a section is
-memory-mappable if its BTF names at least one variable that is not static. Clang writes neither the size of a
-DATASEC nor the offsets of global variables: they are taken from the ELF file before anything reads them. What is
-hidden in the ELF file is static in the types.
+Rules, as libbpf has them: `.data`, `.rodata`, `.bss` and `.percpu`, alone or with a suffix (`.rodata.str1.1`), become a
+map of one value unless they are empty. `.rodata*` is read-only for programs and frozen for user space; of `.percpu*`
+each CPU has a copy. A section is memory-mappable if its BTF names at least one variable that is not static, and
+`.percpu*` never is. Clang writes neither the size of a DATASEC nor the offsets of global variables: they are taken
+from the ELF file before anything reads them. What is hidden in the ELF file is static in the types.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 RODATA: Final = ".rodata"
 BSS: Final = ".bss"
+PERCPU: Final = ".percpu"
 EXTERN_SECTIONS: Final = (".kconfig", ".ksyms")
 # BPF_F_RDONLY_PROG and BPF_F_MMAPABLE of uapi/linux/bpf.h.
 F_RDONLY_PROG: Final = 1 << 7
@@ -46,6 +47,7 @@ _LOCAL: Final = SymbolBinding.LOCAL
 _NOBITS: Final = SectionType.NOBITS
 _PROGBITS: Final = SectionType.PROGBITS
 _ARRAY: Final = MapType.ARRAY
+_PERCPU_ARRAY: Final = MapType.PERCPU_ARRAY
 _DATA: Final = MapOrigin.DATA
 
 
@@ -65,7 +67,7 @@ def is_data_section(section: Section) -> bool:
         return name == BSS or name.startswith(BSS + ".")
     if section.type != _PROGBITS or section.executable:
         return False
-    return name in (".data", RODATA) or name.startswith((".data.", RODATA + "."))
+    return name in (".data", RODATA, PERCPU) or name.startswith((".data.", RODATA + ".", PERCPU + "."))
 
 
 def place_variables(elf: ElfFile, btf: Btf) -> tuple[Btf, dict[str, SectionTypes]]:
@@ -171,13 +173,14 @@ def data_maps(elf: ElfFile, types: Mapping[str, SectionTypes]) -> Iterator[tuple
         if section.size > _U32_MAX:
             raise SpecError(f"a map cannot hold {section.size} bytes", file=elf.name, section=section.name)
         read_only = section.name == RODATA or section.name.startswith(RODATA + ".")
+        per_cpu = section.name == PERCPU or section.name.startswith(PERCPU + ".")
         known = types.get(section.name)
-        mappable = known is not None and known.has_global
+        mappable = known is not None and known.has_global and not per_cpu
         yield (
             section.index,
             MapSpec(
                 name=section.name,
-                type=_ARRAY,
+                type=_PERCPU_ARRAY if per_cpu else _ARRAY,
                 key_size=4,
                 value_size=section.size,
                 max_entries=1,

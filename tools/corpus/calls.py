@@ -43,6 +43,7 @@ _CALL: Final = 0x85
 _PSEUDO_MAPS: Final = (1, 2)
 _PSEUDO_BTF_ID: Final = 3
 _MAP_TYPES_OF_FDS: Final = (3, 12, 13)
+_F_ALL_CPUS: Final = 16
 
 # What libbpf's questions about features are called, and how large the types are with which it asks.
 _PROBE_NAMES: Final = re.compile(r"libbpf_\w*|det_arg_ctx|test")
@@ -145,6 +146,7 @@ class _Reader:
     def __init__(self) -> None:
         self.symbols: dict[int, str] = {}
         self._types: dict[int, int] = {}
+        self._value_sizes: dict[int, int] = {}
         self.begin()
 
     def begin(self) -> None:
@@ -173,6 +175,7 @@ class _Reader:
         self.symbols[new] = self.symbols.get(old, "?")
         if old in self._types:
             self._types[new] = self._types[old]
+            self._value_sizes[new] = self._value_sizes[old]
 
     def symbol(self, fd: int) -> str:
         """What a descriptor stands for; empty for none."""
@@ -190,6 +193,7 @@ class _Reader:
             return None
         self.made("map", record)
         self._types[record["result"]] = _u32(attr, 0)
+        self._value_sizes[record["result"]] = _u32(attr, 8)
         numbers = ("map_type", "key_size", "value_size", "max_entries", "map_flags")
         return {
             "name": name,
@@ -208,8 +212,12 @@ class _Reader:
     def map_update(self, attr: bytes, record: Record) -> Record | None:
         fd, value = _i32(attr, 0), record["value"]
         if self._types.get(fd) in _MAP_TYPES_OF_FDS:
-            value = self.symbol(int.from_bytes(bytes.fromhex(value), "little"))
-        return {"map": self.symbol(fd), "key": record["key"], "value": value, "flags": unpack_from("<Q", attr, 24)[0]}
+            value = self.symbol(int.from_bytes(bytes.fromhex(value), "little", signed=True))
+        flags = unpack_from("<Q", attr, 24)[0]
+        if flags & _F_ALL_CPUS:
+            # One value for all CPUs, where the recorder took as many as there are CPUs.
+            value = value[: 2 * self._value_sizes[fd]]
+        return {"map": self.symbol(fd), "key": record["key"], "value": value, "flags": flags}
 
     def map_freeze(self, attr: bytes, record: Record) -> Record | None:
         return {"map": self.symbol(_i32(attr, 0))}

@@ -71,6 +71,11 @@ EXPLAINED: Final = (
         object="^linked-6.1/linked_maps",
     ),
     Explanation(
+        "BTF_LOAD btf",
+        "Debian's bpftool forgets the place of a variable in the types as well: purebpf takes the symbol's",
+        object="^linked-6.1/test_subskeleton\\.",
+    ),
+    Explanation(
         "PROG_LOAD kernel_version",
         "libbpf 1.1 does not know that Debian tells the last number of its version elsewhere; used before 5.0 only",
         libbpf="^(393472|396288)$",
@@ -90,12 +95,17 @@ EXPLAINED: Final = (
     Explanation(
         "PROG_LOAD code",
         "variables of an arena: at its start before libbpf 1.7, now at its end where the kernel takes the offset",
-        object=r"(^|/)(verifier_)?arena_",
+        object=r"(^|/)(verifier_)?arena[_.]",
     ),
     Explanation(
         "refused",
         "a kernel before 6.4 knows no struct_ops for links: libbpf has it refuse the map, purebpf says so",
         purebpf="struct_ops that a link registers",
+    ),
+    Explanation(
+        "refused",
+        "a struct_ops program that no struct_ops uses: purebpf says so; libbpf leaves the refusal to the kernel",
+        purebpf="no struct_ops map that is made refers to it",
     ),
     Explanation(
         "PROG_LOAD expected_attach_type",
@@ -122,6 +132,12 @@ EXPLAINED: Final = (
             version="1.1",
         )
         for what in ("code", "references")
+    ),
+    Explanation(
+        "accepted",
+        "section names that came after that libbpf",
+        libbpf="missing BPF prog type, check ELF section name",
+        object="built/sections_new",
     ),
     Explanation(
         "program type",

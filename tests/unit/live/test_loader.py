@@ -3,6 +3,7 @@
 import errno
 import logging
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,7 @@ from purebpf.relocate.model import BtfSlot
 from purebpf.uapi import MapType
 from purebpf.units import InsnIndex, TypeId
 from tests.fakes import STORAGE, FailingKernel, FakeKernel, RecordingKernel, interrupted, not_permitted, refused
+from tests.writers import ObjectWriter
 
 BUILT = Path(__file__).parents[3] / "bpf" / "built"
 OBJECTS = ("maps", "map_in_map", "tailcall", "globals", "pinned", "subprogs", "kprobe", "minimal_legacy")
@@ -51,6 +53,14 @@ def test_every_handle_of_a_load_is_given_and_closing_gives_all_back(name: str) -
     assert not kernel.open
     pinned = {m.name for m in plan.maps() if m.pin_path is not None}
     assert set(kernel.alive()) == (pinned | {"BTF"} if pinned else set())
+
+
+def test_per_cpu_data_has_its_initial_value_on_every_cpu() -> None:
+    file = ObjectWriter().function("entry", b"\x95" + bytes(7), section="xdp").variable("v", b"1234", section=".percpu")
+    kernel = FakeKernel()
+    spec = open_object(file.build(), name="test")
+    with closing(execute(plan_object(spec, Target("test", "7.3.0", 0x070300, "little")), kernel)) as loaded:
+        assert kernel.map(loaded.maps[".percpu"]).contents == {bytes(4): b"1234"}
 
 
 @pytest.mark.parametrize("error", [refused, not_permitted, interrupted])

@@ -197,6 +197,12 @@ def test_a_variable_of_a_map_that_was_not_made_is_an_error() -> None:
         Variables(specs, btf, {})["my_pid"]
 
 
+def test_a_variable_of_each_cpu_is_read_from_its_map() -> None:
+    specs = {"hits": VariableSpec("hits", ".percpu", 0, 8)}
+    with pytest.raises(KeyError, match=r"each CPU has its own 'hits': read the map, maps\['\.percpu'\]\[0\]"):
+        Variables(specs, None, {})["hits"]
+
+
 def test_without_btf_a_variable_is_its_bytes() -> None:
     _, specs = object_types()
     image = CalledImage(bytearray(b"\1\2\3\4" + bytes(92)))

@@ -221,6 +221,30 @@ def test_global_data_is_needed_by_who_uses_it_only() -> None:
     assert not list(plan(file, GLOBAL_DATA=False).maps())
 
 
+def with_per_cpu_data() -> ObjectWriter:
+    return ObjectWriter().function("entry", LOAD + EXIT, section="xdp").variable("v", b"1234", section=".percpu.cfg")
+
+
+def test_per_cpu_data_is_written_for_all_cpus_at_once() -> None:
+    steps = plan(with_per_cpu_data()).steps
+    made = next(i for i, step in enumerate(steps) if isinstance(step, CreateMap))
+    assert steps[made + 1] == SetValue(".percpu.cfg", bytes(4), b"1234", all_cpus=True)
+
+
+def test_a_map_of_per_cpu_data_is_not_named_after_the_object() -> None:
+    file = ObjectWriter().function("entry", EXIT, section="xdp").variable("v", b"x", section=".percpu")
+    (step,) = plan(file).maps()
+    assert (step.name, step.kernel_name) == (".percpu", ".percpu")
+
+
+def test_per_cpu_data_is_needed_by_who_uses_it_only() -> None:
+    assert not list(plan(with_per_cpu_data(), PERCPU_DATA=False).maps())
+    used = with_per_cpu_data().address("entry", 0, "v")
+    with pytest.raises(NotSupported, match=r"global variables of each CPU .*: needs Linux 7\.3") as caught:
+        plan(used, PERCPU_DATA=False)
+    assert "program 'entry' uses variables in '.percpu.cfg'" in str(caught.value)
+
+
 def test_read_only_data_is_bound_where_the_kernel_can() -> None:
     assert not any(isinstance(step, BindMap) for step in plan(built("globals"), PROG_BIND_MAP=False).steps)
 

@@ -70,6 +70,10 @@ def plan_of(name: str) -> LoadPlan:
             "inner (create map 'i' as 'i': array, key 4, value 8, max_entries 1), pinned at /p",
         ),
         (SetValue(".bss", bytes(4), bytes(8)), "set value of map '.bss', key 00000000: 8 bytes"),
+        (
+            SetValue(".percpu", bytes(4), bytes(8), all_cpus=True),
+            "set value of map '.percpu', key 00000000: 8 bytes on all CPUs",
+        ),
         (SetInnerMap("o", 1, "i"), "put map 'i' into slot 1 of map 'o'"),
         (FreezeMap(".rodata"), "freeze map '.rodata'"),
         (PROGRAM, "load program 'p': xdp, attach type xdp, 3 instructions, 1 subprograms, maps m, .bss"),

@@ -47,7 +47,17 @@ def test_a_data_section_is_an_array_of_one_value(name: str) -> None:
     assert (found.origin, found.section) == (MapOrigin.DATA, name)
 
 
-@pytest.mark.parametrize("name", [".dat", ".data2", ".rodatax", ".bssx", "data", ".comment"])
+@pytest.mark.parametrize("name", [".percpu", ".percpu.cfg"])
+def test_per_cpu_data_is_a_per_cpu_array_of_one_value_that_no_process_can_map(name: str) -> None:
+    types = Types()
+    types.section(name, [("v", types.u32, 0, 4)])
+    file = ObjectWriter().variable("v", b"1234", section=name).section(".BTF", types.writer.build())
+    found = opened(file).maps[name]
+    assert (found.type, found.key_size, found.value_size, found.max_entries) == (MapType.PERCPU_ARRAY, 4, 4, 1)
+    assert (found.flags, found.frozen, found.contents) == (0, False, b"1234")
+
+
+@pytest.mark.parametrize("name", [".dat", ".data2", ".rodatax", ".bssx", "data", ".comment", ".percpux"])
 def test_other_sections_are_no_maps(name: str) -> None:
     assert not opened(ObjectWriter().section(name, b"1234")).maps
 
