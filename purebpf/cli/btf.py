@@ -56,4 +56,4 @@ def read_types(file: str, base: str | None = None) -> Btf:
     path = _VMLINUX if file == RUNNING else file
     if base is None and os.path.dirname(path) == _KERNEL_FOLDER and path != _VMLINUX:
         base = _VMLINUX
-    return read_kernel_file(path, base=None if base is None else read_types(base), alone=True)
+    return read_kernel_file(path, base=None if base is None else read_types(base), alone=True, pipes=True)

@@ -84,16 +84,17 @@ def archive_folders(machine: str, distribution: str, version: str) -> tuple[str,
     return tuple(part for part in parts if "//" not in part and not part.startswith("/"))
 
 
-def read_kernel_file(path: str, *, base: "Btf | None" = None, alone: bool = False) -> "Btf":
+def read_kernel_file(path: str, *, base: "Btf | None" = None, alone: bool = False, pipes: bool = False) -> "Btf":
     """The types in a file; `BtfError` if there are none, also for an archive that is damaged or holds no such file.
 
-    `base` and `alone` are for a module, as in `read_btf_file`.
+    `base` and `alone` are for a module, as in `read_btf_file`. With `pipes` it need not be a regular file, and the
+    caller waits for as long as its writer takes.
     """
     if path.endswith(PACKED):
         return read_btf_file(unpacked(path), base=base, name=path, scan=btf_scan)
-    with open(path, "rb", opener=_regular) as file:
+    with open(path, "rb", opener=None if pipes else _regular) as file:
         magic = file.read(len(_ELF))
-        if magic == _ELF:
+        if magic == _ELF and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             private = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
             with private as memory, memoryview(memory) as view:
                 return read_btf_file(view, base=base, name=path, scan=btf_scan, alone=alone)

@@ -71,13 +71,17 @@ def test_an_archive_is_read_as_the_file_in_it(tree: Path) -> None:
     assert read_kernel_file(str(packed)).raw == read_kernel_file(str(plain)).raw == Btf.parse(kernel_btf()).raw
 
 
-def test_a_file_that_cannot_be_mapped_is_read(tmp_path: Path) -> None:
+@pytest.mark.parametrize("image", [False, True])
+def test_a_pipe_is_read_by_who_waits_for_it(tmp_path: Path, image: bool) -> None:
     pipe = tmp_path / "running.btf"
     os.mkfifo(pipe)
-    writer = threading.Thread(target=pipe.write_bytes, args=(kernel_btf(),))
+    elf = ElfWriter(machine=62)
+    elf.add_section(".BTF", kernel_btf())
+    data = elf.build() if image else kernel_btf()
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,), daemon=True)
     writer.start()
     try:
-        assert read_kernel_file(str(pipe)).raw == kernel_btf()
+        assert read_kernel_file(str(pipe), pipes=True).raw == kernel_btf()
     finally:
         writer.join(10)
 
