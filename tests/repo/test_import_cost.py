@@ -49,6 +49,29 @@ def test_errors_cost_no_machinery() -> None:
     assert not loaded_by("import purebpf\npurebpf.BpfError") & HEAVY
 
 
+def test_a_load_imports_nothing_heavy_but_enum_and_nothing_that_few_objects_need() -> None:
+    loaded = loaded_by(
+        "import purebpf\npurebpf.open('bpf/built/bootstrap.bpf.o')\npurebpf.load\npurebpf.running_target()"
+    )
+    assert not loaded & (HEAVY | {"contextlib", "weakref", "threading", "traceback"}) - {"enum"}
+    rare = {
+        "purebpf.btf.codec",
+        "purebpf.btf.writer",
+        "purebpf.host.permissions",
+        "purebpf.insn.opcodes",
+        "purebpf.plan.attach_target",
+        "purebpf.plan.struct_ops",
+        "purebpf.relocate.externs",
+        "purebpf.spec.arena",
+        "purebpf.spec.externs",
+        "purebpf.spec.jumptables",
+        "purebpf.spec.struct_ops",
+        "purebpf.syscall.infos",
+    }
+    assert not loaded & rare
+    assert {"purebpf.plan.stages", "purebpf.live.loader", "purebpf.host.target"} <= loaded
+
+
 @pytest.mark.parametrize("module", ["elf", "btf", "insn", "spec", "relocate", "plan", "inspect"])
 def test_the_pure_half_loads_nothing_of_the_kernel_side(module: str) -> None:
     loaded = loaded_by(f"import purebpf.{module}")
