@@ -40,10 +40,10 @@ def _c(arguments: argparse.Namespace) -> int:
 
 def _json(arguments: argparse.Namespace) -> int:
     from purebpf.gen.header import ids_named
-    from purebpf.gen.type_json import type_json
+    from purebpf.gen.type_json import TypesJson
 
     types = read_types(arguments.file, arguments.base)
-    shown = [type_json(types, each) for each in ids_named(types, arguments.name, everything=True)]
+    shown = list(map(TypesJson(types).shown, ids_named(types, arguments.name, everything=True)))
     text = json.dumps({"file": arguments.file, "types": shown}, indent=2) + "\n"
     write_output(STANDARD_OUTPUT, text.encode(), force=False)
     return 0

@@ -30,7 +30,8 @@ def btf_min(arguments: argparse.Namespace) -> int:
 
 def _write(answer: Answer[bytes], arguments: argparse.Namespace, many: bool) -> bool:
     if answer.value is None:
-        print(f"purebpf: {answer.kernel.label}: {answer.error}", file=sys.stderr)
+        where = "" if answer.kernel.path in answer.error else f"{answer.kernel.label}: "
+        print(f"purebpf: {where}{answer.error}", file=sys.stderr)
         return False
     path = _place(arguments.output, answer.kernel) if many else arguments.output
     if many:

@@ -76,6 +76,8 @@ def _complain(error: BaseException, code: int) -> int:
         case OSError(filename=str(), errno=int()) if not isinstance(error, BpfError):
             symbol = errno_codes.errorcode.get(error.errno or 0, str(error.errno))
             text = f"cannot open '{error.filename}': {error.strerror} [{symbol}]"
+        case OSError(errno=int()) if not isinstance(error, BpfError):
+            text = f"{error.strerror} [{errno_codes.errorcode.get(error.errno or 0, str(error.errno))}]"
         case _:
             text = str(error)
     notes = getattr(error, "__notes__", ())

@@ -7,11 +7,13 @@ unless the user said --force. `-` is standard output.
 
 import os
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser
+    from collections.abc import Iterator
+    from io import RawIOBase
 
 STANDARD_OUTPUT = "-"
 
@@ -27,22 +29,41 @@ def add_output_options(parser: "ArgumentParser", *, required: bool = True) -> No
 def write_output(path: str, data: bytes, *, force: bool) -> None:
     """Write `data` to `path`; OSError naming it if that cannot be done, and then nothing is changed."""
     if path == STANDARD_OUTPUT:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with _named("standard output"):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
         return
+    if not path:
+        raise ValueError("cannot write the output: its name is empty")
     if os.path.isdir(path):
         raise IsADirectoryError(f"cannot write '{path}': it is a directory")
     if os.path.exists(path) and not os.path.isfile(path):
         # A device or a pipe: there is nothing to keep, and nothing may take its place.
-        with open(path, "wb") as device:
-            device.write(data)
+        with _named(f"'{path}'"), open(path, "wb", buffering=0) as device:
+            _write_all(device, data)
         return
     if os.path.exists(path) and not force:
         raise FileExistsError(f"cannot write '{path}': it exists (--force replaces it)")
-    try:
+    with _named(f"'{path}'"):
         _replace(path, data)
+
+
+@contextmanager
+def _named(output: str) -> "Iterator[None]":
+    """Say what could not be written; a reader that is gone is for the command to see."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise OSError(f"cannot write '{path}': {error.strerror}") from error
+        raise OSError(f"cannot write {output}: {error.strerror}") from error
+
+
+def _write_all(device: "RawIOBase", data: bytes) -> None:
+    # Unbuffered, so that nothing is left to be written when the device is closed after an error.
+    rest = memoryview(data)
+    while rest:
+        rest = rest[device.write(rest) or 0 :]
 
 
 def _replace(path: str, data: bytes) -> None:

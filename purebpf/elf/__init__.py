@@ -22,7 +22,7 @@ from purebpf.elf.model import (
     SymbolType,
     SymbolVisibility,
 )
-from purebpf.elf.reader import contents, read_elf
+from purebpf.elf.reader import contents, read_bounded, read_elf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ __all__ = [
     "SymbolType",
     "SymbolVisibility",
     "contents",
+    "read_bounded",
     "read_elf",
 ]
 

@@ -25,12 +25,15 @@ from purebpf.elf.tables import (
     StringTable,
     read_symbols,
 )
-from purebpf.errors import ElfError
+from purebpf.errors import ElfError, ObjectFileError
 from purebpf.units import ByteOrder, Protocol
 
 BPF_MACHINES = (0, EM_BPF)
 """e_machine of a BPF object: EM_BPF, and EM_NONE, which LLVM wrote before BPF had a number (2016)."""
 
+_LARGEST = 1 << 30
+_MOST_OF_A_STREAM = 64 << 20
+_CHUNK = 1 << 20
 _ET_REL = 1
 _HEADER_SIZE = 64
 _SECTION_SIZE = 64
@@ -78,8 +81,9 @@ def contents(source: Source) -> tuple[bytes, str]:
         return bytes(source), "<bytes>"
     if isinstance(source, str) or hasattr(source, "__fspath__"):
         # Unbuffered: the file is read in one go.
+        path = source if isinstance(source, str) else str(source.__fspath__())
         with open(source, "rb", buffering=0) as file:
-            return file.read(), source if isinstance(source, str) else str(source.__fspath__())
+            return read_bounded(file, path), path
     if not hasattr(source, "read"):
         raise TypeError(f"read_elf() takes a path, bytes or a binary file, not {type(source).__name__}")
     data = source.read()
@@ -87,6 +91,26 @@ def contents(source: Source) -> tuple[bytes, str]:
         raise TypeError("read_elf() needs a file opened in binary mode")
     label = getattr(source, "name", None)
     return data, label if isinstance(label, str) else "<file>"
+
+
+def read_bounded(file: BinaryIO, label: str) -> bytes:
+    """The whole file; ObjectFileError for what is none and may have no end, such as /dev/zero, or is absurdly large."""
+    try:
+        size = file.seek(0, 2)
+        file.seek(0)
+    except OSError:
+        size = 0  # a pipe
+    if size > _LARGEST:
+        raise ObjectFileError(f"a file of {size} bytes, where {_LARGEST >> 20} MB are the most", file=label)
+    if size:
+        return file.read()
+    parts, left = [], _MOST_OF_A_STREAM
+    while chunk := file.read(min(left, _CHUNK)):
+        parts.append(chunk)
+        left -= len(chunk)
+        if not left:
+            raise ObjectFileError(f"no file, but a stream of more than {_MOST_OF_A_STREAM >> 20} MB", file=label)
+    return b"".join(parts)
 
 
 def _decode(data: bytes, name: str, machines: Container[int] | None) -> ElfFile:

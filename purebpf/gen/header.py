@@ -105,10 +105,14 @@ def _ids_named(btf: Btf, name: str, everything: bool) -> list[int]:
         ids += btf.find(name, Kind.FUNC)[:1]
     if ids:
         return ids
+    from purebpf.btf.names import names_of
     from purebpf.near import near_names
 
     shown = kinds | {Kind.FUNC} if rest == name else kinds
-    near = near_names(rest, (btf.name_of(each) for each in range(1, btf.end_id) if btf.kind(each) in shown))
+    parts = [btf]
+    while parts[-1].base is not None:
+        parts.append(parts[-1].base)
+    near = near_names(rest, (text for part in parts for text in names_of(part, *shown)))
     alike = f"; alike: {', '.join(near)}" if near else ""
     raise ValueError(f"there is no type '{name}' in {btf.name or 'this BTF'}{alike}")
 

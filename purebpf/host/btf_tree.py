@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
+from purebpf.elf import read_bounded
 from purebpf.errors import BtfError
 from purebpf.frozen import frozen
 from purebpf.plan.btf_file import read_btf_file
@@ -94,13 +95,16 @@ def read_kernel_file(path: str, *, base: "Btf | None" = None, alone: bool = Fals
         return read_btf_file(unpacked(path), base=base, name=path, scan=btf_scan)
     with open(path, "rb", opener=None if pipes else _regular) as file:
         magic = file.read(len(_ELF))
-        if magic == _ELF and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return read_btf_file(magic + read_bounded(file, path), base=base, name=path, scan=btf_scan, alone=alone)
+        if status.st_size > _LARGEST:
+            raise BtfError(f"more than {_LARGEST >> 20} MiB are no kernel's BTF", file=path)
+        if magic == _ELF:
             private = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
             with private as memory, memoryview(memory) as view:
                 return read_btf_file(view, base=base, name=path, scan=btf_scan, alone=alone)
-        if os.fstat(file.fileno()).st_size > _LARGEST:
-            raise BtfError(f"more than {_LARGEST >> 20} MiB are no kernel's BTF", file=path)
-        return read_btf_file(magic + file.read(), base=base, name=path, scan=btf_scan, alone=alone)
+        return read_btf_file(read_bounded(file, path), base=base, name=path, scan=btf_scan, alone=alone)
 
 
 def _regular(path: str, flags: int) -> int:

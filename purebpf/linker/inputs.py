@@ -77,6 +77,9 @@ def _check_symbols(elf: ElfFile) -> None:
             raise SpecError(f"symbol '{symbol.name}' {fault}", file=elf.name)
 
 
-def clash(reason: str, one: Input, other: Input, *, section: str | None = None) -> SpecError:
+def clash(reason: str, one: Input, other: Input, *, remedy: str = "", section: str | None = None) -> SpecError:
     """The error of two files that do not go together."""
-    return SpecError(f"{reason}, in '{one.name}' and in '{other.name}'", section=section)
+    if one.name == other.name != "<bytes>":
+        return SpecError(f"{reason}: '{one.name}' was given twice", section=section)
+    what_to_do = f": {remedy}" if remedy else ""
+    return SpecError(f"{reason}, in '{one.name}' and in '{other.name}'{what_to_do}", section=section)

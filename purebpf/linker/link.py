@@ -53,7 +53,9 @@ def _check_same_form(files: Sequence[Input]) -> None:
     first = files[0]
     for file in files[1:]:
         if file.elf.byteorder != first.elf.byteorder:
-            raise clash(f"{first.elf.byteorder}-endian and {file.elf.byteorder}-endian code", first, file)
+            remedy = "compile both for the same machines (clang -target bpfel, or bpfeb)"
+            reason = f"{first.elf.byteorder}-endian and {file.elf.byteorder}-endian code"
+            raise clash(reason, first, file, remedy=remedy)
         if file.elf.machine != first.elf.machine:
             raise clash(f"code for machine {first.elf.machine} and for machine {file.elf.machine}", first, file)
 

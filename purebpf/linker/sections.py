@@ -102,6 +102,7 @@ def _add(layout: Layout, file: Input, section: Section) -> None:
                 f"the {section.name} differs ({_shown(found.data)} and {_shown(section.data)})",
                 found.first,
                 file,
+                remedy="all of one object has the same",
                 section=section.name,
             )
         return

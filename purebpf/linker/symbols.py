@@ -151,8 +151,8 @@ def _output_symbol(
 def _merge(known: OutputSymbol, new: OutputSymbol) -> None:
     """Let a further symbol of the name have its say."""
     if known.defined and new.defined and not known.weak and not new.weak:
-        remedy = "make one of them __weak, static, or give it another name"
-        raise clash(f"symbol '{known.name}' is defined twice ({remedy})", known.file, new.file)
+        remedy = "make one of them __weak or static, or give it another name"
+        raise clash(f"symbol '{known.name}' is defined twice", known.file, new.file, remedy=remedy)
     _check_same_meaning(known, new)
     known.visibility = max(known.visibility, new.visibility)
     wins = new.defined and (not known.defined or (known.weak and not new.weak))

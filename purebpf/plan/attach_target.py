@@ -180,7 +180,10 @@ def _fate(target: Target, name: str) -> list[str]:
 
 def _own_names(btf: Btf, names: _Names) -> list[str]:
     """What targets of a kind there are, without their prefix."""
-    found = map(btf.name_of, btf.ids_of(names.kind))
+    # Loaded here because only a failure needs it.
+    from purebpf.btf.names import names_of
+
+    found = names_of(btf, names.kind)
     return [name.removeprefix(names.prefix) for name in found if name.startswith(names.prefix)]
 
 

@@ -27,6 +27,7 @@ _ELF_MAGIC = b"\x7fELF"
 _BTF_MAGICS = (b"\x9f\xeb", b"\xeb\x9f")
 # Offsets in the header (shoff, shentsize), and of sh_offset in a section header, by class.
 _CLASSES = {1: (32, "I", 46, 40), 2: (40, "Q", 58, 64)}
+_HEADER = 24
 _MOST_SECTIONS = 1 << 20
 _MODULE = re.compile(r"\.ko(\.debug)?(\.\w+)?$")
 
@@ -45,6 +46,9 @@ def read_btf_file(
 
         data = unpacked(data, label)
     if data[:4] != _ELF_MAGIC:
+        if data[:2] not in _BTF_MAGICS:
+            # Enough for the complaint: the file may have gigabytes.
+            data = bytes(data[:_HEADER])
         return Btf.parse(data, base=base, name=label, scan=scan)
     types, distilled = _sections_of_elf(data, label)
     if base is None and _MODULE.search(label) and not (alone and distilled):
@@ -64,8 +68,10 @@ def contents(source: Source) -> tuple[memoryview | bytes, str]:
     """The bytes of `source` and what to call it."""
     if isinstance(source, bytes | bytearray | memoryview):
         return memoryview(source) if isinstance(source, bytearray) else source, "<bytes>"
+    from purebpf.elf import read_bounded
+
     with open(source, "rb") as file:
-        return file.read(), str(source)
+        return read_bounded(file, str(source)), str(source)
 
 
 def byteorder_of(data: memoryview | bytes) -> ByteOrder:

@@ -228,7 +228,8 @@ class _Resolver:
                 f"{self.kernel.name} has no type information (BTF), which tells where it is",
                 remedy="it needs a kernel built with CONFIG_DEBUG_INFO_BTF; declare it __weak, to do without",
             )
-        # Loaded here because nobody needs it unless something is missing.
+        # Loaded here because nobody needs them unless something is missing.
+        from purebpf.btf.names import names_of
         from purebpf.relocate.providers import provider_of
 
         is_function = extern.kind is ExternKind.KFUNC
@@ -237,7 +238,7 @@ class _Resolver:
         others = f"and of {len(modules)} module{'s' * (len(modules) > 1)}" if modules else "(no module has any)"
         evidence = [
             f"looked up in the types of the kernel {others}",
-            *did_you_mean(name, (btf.name_of(type_id) for type_id in btf.ids_of(kind))),
+            *did_you_mean(name, names_of(btf, kind)),
         ]
         if not is_function:
             evidence.append("the kernel's types list the variables that each CPU has its own of, and few others")

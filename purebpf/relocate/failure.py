@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from purebpf.btf import Array, Btf, Enum, Kind, type_name
 from purebpf.btf.members import COMPOUND, member_at
+from purebpf.btf.names import names_of
 from purebpf.near import near_names
 from purebpf.relocate.access import ENUM_KINDS, Access, Mismatch, Part, locate
 from purebpf.relocate.candidates import Candidate, places
@@ -102,8 +103,7 @@ def _no_such_type(decision: Decision) -> Failure:
     wanted, kernel = essential_name(decision.root), decision.kernel
     assert kernel is not None
     kind = _object_types(decision).kind(decision.access.root)
-    names = (kernel.name_of(type_id) for type_id in kernel.ids_of(*_ALIKE.get(kind, (kind,))))
-    near = near_names(wanted, names, limit=3)
+    near = near_names(wanted, names_of(kernel, *_ALIKE.get(kind, (kind,))), limit=3)
     reason = f"'{_KEYWORDS.get(kind, 'type ')}{wanted}' is not in this kernel{_near(near)}"
     remedy = "it may be in a module that is not loaded, or in a part of the kernel that was not built; where it may be "
     remedy += "missing, ask bpf_core_type_exists() first"

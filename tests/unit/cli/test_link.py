@@ -35,7 +35,11 @@ def test_a_file_that_cannot_be_linked_is_named_and_nothing_is_written(
 
 def test_a_clash_names_both_files(tmp_path: Path, files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["link", "-o", str(tmp_path / "out.o"), files[0], files[0]]) == 1
-    assert "symbol 'one' is defined twice" in capsys.readouterr().err
+    assert f"symbol 'one' is defined twice: '{files[0]}' was given twice" in capsys.readouterr().err
+    again = tmp_path / "again.o"
+    again.write_bytes(Path(files[0]).read_bytes())
+    assert main(["link", "-o", str(tmp_path / "out.o"), files[0], str(again)]) == 1
+    assert f"is defined twice, in '{files[0]}' and in '{again}': make one of them __weak" in capsys.readouterr().err
 
 
 def test_without_an_output_the_usage_is_told(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:

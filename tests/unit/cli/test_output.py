@@ -2,12 +2,18 @@
 
 import errno
 import os
+import re
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from purebpf.cli.output import write_output
+from tests.conftest import BUILT
+
+EXECS = str(BUILT / "execs.bpf.o")
 
 
 def test_a_new_file_gets_the_bytes_and_the_usual_permissions(tmp_path: Path) -> None:
@@ -65,6 +71,26 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
 def test_a_device_is_written_to(tmp_path: Path) -> None:
     write_output("/dev/null", b"data", force=False)
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+def test_a_device_that_is_full_is_named(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="cannot write '/dev/full': No space left on device"):
+        write_output("/dev/full", b"data", force=False)
+
+
+def test_a_standard_output_that_is_full_is_told_by_every_command() -> None:
+    for words in (["link", "-o", "-", EXECS], ["btf", "c", EXECS], ["btf", "json", EXECS, "event"], ["stages", EXECS]):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(
+                [sys.executable, "-m", "purebpf", *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            )
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+        assert re.match(r"purebpf: (cannot write standard output: )?No space left on device", done.stderr)
+
+
+def test_an_output_needs_a_name() -> None:
+    with pytest.raises(ValueError, match="its name is empty"):
+        write_output("", b"data", force=True)
 
 
 def test_a_dash_is_standard_output(capfdbinary: pytest.CaptureFixture[bytes]) -> None:

@@ -1,7 +1,9 @@
 """What `read_elf` makes of sound files, of damaged ones and of hostile ones."""
 
 import io
+import os
 import struct
+import threading
 import time
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from purebpf.elf import (
     SymbolType,
     read_elf,
 )
-from purebpf.errors import ElfError
+from purebpf.errors import ElfError, ObjectFileError
 from purebpf.units import ByteOrder
 
 BUILT = sorted((Path(__file__).parents[3] / "bpf" / "built").rglob("*.o"))
@@ -142,6 +144,28 @@ def test_a_file_is_read_from_where_it_stands() -> None:
     file = io.BytesIO(b"prefix" + example())
     file.seek(6)
     assert read_elf(file).machine == 247
+
+
+def test_a_stream_without_an_end_and_an_absurdly_large_file_are_refused_before_memory_is_full(tmp_path: Path) -> None:
+    with pytest.raises(ObjectFileError, match="'/dev/zero': no file, but a stream of more than 64 MB"):
+        read_elf("/dev/zero")
+    sparse = tmp_path / "sparse.o"
+    with sparse.open("wb") as file:
+        file.truncate(1 << 33)
+    with pytest.raises(ObjectFileError, match=r"sparse\.o': a file of 8589934592 bytes, where 1024 MB are the most"):
+        read_elf(sparse)
+
+
+def test_a_pipe_is_read_to_its_end(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.o"
+    os.mkfifo(pipe)
+    data = ElfWriter().build()
+    writer = threading.Thread(target=pipe.write_bytes, args=(data,))
+    writer.start()
+    try:
+        assert read_elf(pipe).sections == read_elf(data).sections
+    finally:
+        writer.join(10)
 
 
 def test_sources_of_the_wrong_kind_are_the_callers_mistake(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from purebpf.btf import (
     Union,
     Variable,
 )
-from purebpf.gen.type_json import type_json
+from purebpf.gen.type_json import TypesJson, type_json
 from purebpf.units import BitOffset, TypeId
 
 INT = Int("int", 4, 32, signed=True)
@@ -134,3 +134,27 @@ def test_members_have_offsets_from_the_beginning_of_the_whole_and_bitfields_thei
 def test_a_type_that_makes_no_sense_is_a_btf_error(kinds: list[BtfType]) -> None:
     with pytest.raises(BtfError):
         shown(*kinds)
+
+
+def written(*kinds: BtfType) -> Btf:
+    writer = BtfWriter()
+    for kind in kinds:
+        writer.add(kind)
+    return Btf.parse(writer.build())
+
+
+def test_what_has_too_many_parts_is_refused_and_so_is_a_second_type_that_makes_them_too_many() -> None:
+    values = tuple(Enumerator(f"E{each}", each) for each in range(30_000))
+    btf = written(Enum("e", 4, values), Enum("f", 4, values))
+    assert len(type_json(btf, 1)["values"]) == 30_000
+    shown = TypesJson(btf)
+    shown.shown(1)
+    with pytest.raises(BtfError, match="type 2 and what was asked for before it have too many parts: more than 50,000"):
+        shown.shown(2)
+
+
+def test_names_of_types_that_fill_megabytes_are_refused() -> None:
+    pointers = [Pointer(T(each)) for each in range(1, 6_000)]
+    members = tuple(Member("m", T(2 + each), BitOffset(64 * each)) for each in range(5_999))
+    with pytest.raises(BtfError, match="have names of more than 8 MB"):
+        type_json(written(INT, *pointers, Struct("s", 8 * len(members), members)), 6_001)

@@ -146,7 +146,9 @@ def test_the_same_files_give_the_same_bytes_and_a_result_can_be_linked_again() -
 def test_files_of_both_byte_orders_are_not_linked() -> None:
     one = TypedObjectWriter("little").function("one", returning(1), section="xdp")
     two = TypedObjectWriter("big").variable("b", bytes(4))
-    with pytest.raises(SpecError, match="little-endian and big-endian code, in '<bytes>' and in '<bytes>'"):
+    with pytest.raises(
+        SpecError, match="little-endian and big-endian code, in '<bytes>' and in '<bytes>': compile both"
+    ):
         linked(one, two)
 
 
