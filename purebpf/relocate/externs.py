@@ -15,7 +15,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_at, resolve
-from purebpf.errors import BpfError, UnresolvedExtern
+from purebpf.errors import BpfError, NotPermitted, UnresolvedExtern
 from purebpf.frozen import field, frozen, mutable
 from purebpf.near import did_you_mean
 from purebpf.relocate.compat import essential_name, types_compatible
@@ -241,12 +241,9 @@ class _Resolver:
             *did_you_mean(name, names_of(btf, kind)),
         ]
         if not is_function:
-            evidence.append("the kernel's types list the variables that each CPU has its own of, and few others")
-            return _Missing(
-                f"{self.kernel.name} has no variable of that name with a type",
-                evidence,
-                f"for its address alone declare it 'extern const void {name} __ksym'; __weak, to do without",
-            )
+            return self._no_such_variable(name, evidence)
+        if self._has_symbol(name):
+            evidence.append("it has a symbol of that name, which its types do not list: no program may call it")
         provider = provider_of(name)
         if provider is not None:
             evidence.append(provider)
@@ -255,6 +252,42 @@ class _Resolver:
             evidence,
             "declare it __weak, and ask bpf_ksym_exists() before the call",
         )
+
+    def _no_such_variable(self, name: str, evidence: list[str]) -> _Missing:
+        assert self.kernel.btf is not None
+        without = "declare it __weak, to do without"
+        if self.kernel.btf.find_one(name, Kind.FUNC) is not None:
+            return _Missing(
+                f"{self.kernel.name} has no variable of that name but a function",
+                evidence,
+                f"for its address declare it 'extern const void {name} __ksym'; to call it, as a function",
+            )
+        listed = "the kernel's types list the variables that each CPU has its own of, and few others"
+        address = f"for its address alone declare it 'extern const void {name} __ksym'; "
+        match self._has_symbol(name):
+            case True:
+                listed = f"it has a symbol of that name, without a type: {listed}"
+            case False if self._tells_all_symbols():
+                listed, address = "nor has it a symbol of that name: this kernel was built without it", ""
+            case False:
+                listed += "; nor is a symbol of that name known, but those of variables take CONFIG_KALLSYMS_ALL"
+        return _Missing(
+            f"{self.kernel.name} has no variable of that name with a type", [*evidence, listed], address + without
+        )
+
+    def _has_symbol(self, name: str) -> bool | None:
+        """Whether the kernel has a symbol of that name; None where nobody can tell."""
+        try:
+            return bool(self.kernel.symbols().addresses(name))
+        except NotPermitted:
+            return True  # It is there, and its address is hidden.
+        except BpfError:
+            return None
+
+    def _tells_all_symbols(self) -> bool:
+        with suppress(BpfError):
+            return self.kernel.configuration().value("CONFIG_KALLSYMS_ALL") == "y"
+        return False
 
     def why_absent(self, extern: ExternSpec) -> Failure:
         """What to say if the verifier reaches a call of a weak function that is not there."""

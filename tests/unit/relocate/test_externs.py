@@ -7,7 +7,7 @@ from struct import unpack_from
 import pytest
 
 from purebpf.btf import Btf, BtfWriter, Function, FunctionProto, Int, Linkage, Pointer, Struct, Variable
-from purebpf.errors import PlanError, UnresolvedExtern
+from purebpf.errors import BpfError, NotPermitted, PlanError, UnknownFact, UnresolvedExtern
 from purebpf.plan.kconfig import ConfigText
 from purebpf.relocate.externs import resolve_externs
 from purebpf.relocate.model import Address, BtfSlot, KernelType, LinkedProgram, MapSlot, ResolvedExterns
@@ -104,6 +104,17 @@ class Kernel:
 
     def virtual_kconfig(self, name: str) -> int | None:
         return self.virtual.get(name)
+
+
+class Hidden(Kernel):
+    """One whose symbols cannot be read."""
+
+    def __init__(self, error: BpfError) -> None:
+        super().__init__()
+        self.error = error
+
+    def symbols(self) -> Symbols:
+        raise self.error
 
 
 def kfunc(name: str, type_id: TypeId = LocalTypes.FUNCTION, *, weak: bool = False) -> ExternSpec:
@@ -320,6 +331,51 @@ def test_a_weak_function_of_another_type_counts_as_missing_and_a_strong_one_is_r
 def test_a_variable_of_another_type_is_refused_even_if_weak() -> None:
     message = refusal(Kernel(), using("runqueues"), ksym("runqueues", LocalTypes.INT, weak=True))
     assert "declared in the file as int runqueues\n  in the kernel it is struct task runqueues" in message
+
+
+@pytest.mark.parametrize(
+    ("known", "config", "said"),
+    [
+        (
+            {"jiffies": (0x10,)},
+            "",
+            "it has a symbol of that name, without a type: the kernel's types list the variables",
+        ),
+        ({}, "", "nor is a symbol of that name known, but those of variables take CONFIG_KALLSYMS_ALL"),
+        ({}, "CONFIG_KALLSYMS_ALL=y\n", "nor has it a symbol of that name: this kernel was built without it"),
+    ],
+)
+def test_a_missing_variable_says_whether_the_kernel_has_it_without_a_type(
+    known: dict[str, tuple[int, ...]], config: str, said: str
+) -> None:
+    message = refusal(Kernel(known_symbols=known, config=config), using("jiffies"), ksym("jiffies", LocalTypes.INT))
+    assert "Linux 6.99 has no variable of that name with a type\n" in message
+    assert said in message
+    assert ("declare it 'extern const void jiffies __ksym'; " in message) == ("built without" not in message)
+    assert message.endswith("declare it __weak, to do without")
+
+
+def test_a_missing_variable_of_which_no_symbols_can_be_asked_says_what_types_list() -> None:
+    message = refusal(Hidden(UnknownFact("no symbols are given")), using("jiffies"), ksym("jiffies", LocalTypes.INT))
+    assert "\n  the kernel's types list the variables that each CPU has its own of, and few others\n" in message
+
+
+def test_a_symbol_whose_address_is_hidden_is_there_all_the_same() -> None:
+    hidden = Hidden(NotPermitted("read the address of kernel symbol", "jiffies", 1))
+    message = refusal(hidden, using("jiffies"), ksym("jiffies", LocalTypes.INT))
+    assert "it has a symbol of that name, without a type" in message
+
+
+def test_a_variable_that_is_a_function_says_so() -> None:
+    message = refusal(Kernel(), using("bpf_take"), ksym("bpf_take", LocalTypes.INT))
+    assert "no variable of that name but a function" in message
+    assert "'extern const void bpf_take __ksym'; to call it, as a function" in message
+
+
+def test_a_function_that_only_the_symbols_have_is_one_that_no_program_may_call() -> None:
+    kernel = Kernel(known_symbols={"bpf_hidden": (0x10,)})
+    message = refusal(kernel, using("bpf_hidden", calls=True), kfunc("bpf_hidden"))
+    assert "it has a symbol of that name, which its types do not list: no program may call it" in message
 
 
 def test_a_missing_function_names_near_ones_and_what_may_bring_it() -> None:
