@@ -60,7 +60,7 @@ def find_btf(paths: "Path | Iterable[Path]", release: str) -> "Btf":
             tried.append(candidate)
     raise PlanError(
         "none of the files named for the kernel's types (option btf, or PUREBPF_BTF) is there",
-        evidence=[f"not there: {path}" for path in tried] or ["it names none"],
+        evidence=[f"not there: {path}" for path in dict.fromkeys(tried)] or ["it names none"],
         remedy="give the kernel's types: a .btf file, its vmlinux, or a folder with such files named after its release",
     )
 

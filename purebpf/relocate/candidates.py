@@ -10,6 +10,7 @@ so that the second object that asks for `task_struct.pid` pays for a look into a
 
 from __future__ import annotations
 
+from purebpf.errors import RelocationError
 from purebpf.frozen import field, frozen, mutable
 from purebpf.relocate.access import Place, enumerators_of, places_of
 from purebpf.relocate.compat import essential_name, kinds_compatible
@@ -58,6 +59,10 @@ class Candidate:
 
     btf: Btf = field(repr=False, compare=False)
     type: TypeId
+
+
+_MOST_CANDIDATES = 1000
+"""Kernels have a dozen types of one name at the most; each costs every record that asks for it 50 us."""
 
 
 @mutable
@@ -125,6 +130,11 @@ def _own_candidates(btf: Btf, essential: str, kind: int) -> tuple[TypeId, ...]:
             for type_id in btf.find(name)
             if type_id >= first and kinds_compatible(kind, btf.kind(type_id))
         ]
+        if len(ids) > _MOST_CANDIDATES:
+            raise RelocationError(
+                f"{len(ids)} types of {btf.name or 'the target'} are named '{essential}': these are no kernel's",
+                remedy="give the kernel's own types",
+            )
         found = known.named[essential, kind] = tuple(sorted(ids))
     return found
 

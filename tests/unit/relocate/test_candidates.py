@@ -2,7 +2,10 @@
 
 from collections.abc import Iterable
 
+import pytest
+
 from purebpf.btf import Btf, Kind
+from purebpf.errors import RelocationError
 from purebpf.plan.target import ModuleTypes, Target
 from purebpf.relocate.candidates import candidates, enumerators, known_answers, known_questions, places
 from purebpf.units import TypeId
@@ -56,6 +59,14 @@ def test_modules_are_asked_only_for_what_the_kernel_does_not_have() -> None:
     assert asked == []
     assert found(types, "own", Kind.STRUCT, modules) == [17, 17]
     assert set(asked) == {"first", "second", "third"}
+
+
+def test_more_types_of_one_name_than_any_kernel_has_are_refused_before_they_are_asked() -> None:
+    types = Types()
+    for _ in range(1001):
+        types.struct("task", 4)
+    with pytest.raises(RelocationError, match=r"1001 types of .* are named 'task': these are no kernel's"):
+        found(types.build(), "task", Kind.STRUCT)
 
 
 def test_what_is_known_is_the_same_the_second_time() -> None:
