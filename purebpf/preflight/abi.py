@@ -145,6 +145,10 @@ class Abi:
         function, option = _MAP_FUNCTIONS.get(kind, ("", ""))
         return option if function and self._lacks(function) else ""
 
+    def without_injection(self) -> str:
+        """The option without which the kernel was built and cannot inject errors into functions; "" if it can."""
+        return "CONFIG_FUNCTION_ERROR_INJECTION" if self._lacks("within_error_injection_list") else ""
+
     def without_helper(self, number: int) -> str:
         """The option without which the kernel was built and has not that helper; "" if it has it, or nobody knows."""
         function, option = _HELPER_FUNCTIONS.get(number, ("", ""))

@@ -30,7 +30,7 @@ from purebpf.plan.target import Target, encode_version
 from purebpf.preflight import helpers, kfuncs
 from purebpf.preflight.abi import Abi
 from purebpf.preflight.isa import extensions
-from purebpf.preflight.kinds import GPL_REMEDY, Ages, gpl_compatible, kind_of, must_not_sleep
+from purebpf.preflight.kinds import GPL_REMEDY, Ages, gpl_compatible, kind_of, must_not_sleep, sleeping_syscall
 from purebpf.preflight.map_fields import NOT_FOR, special_fields
 from purebpf.preflight.report import Finding, Report, Verdict, worst
 from purebpf.relocate.model import PoisonedCall
@@ -179,6 +179,9 @@ class _Judge:
         if series := must_not_sleep(kind_of(step, abi), Ages(*self._ages())):
             reason = f"programs of type {step.type} could not be sleepable up to Linux {series}"
             yield Finding(_FAILS, subject, "program type", f"sleepable {step.type}", reason)
+        if (function := sleeping_syscall(step, abi)) and (option := abi.without_injection()):
+            reason = f"a sleepable program can go to '{function}' only in a kernel that is built with {option}"
+            yield Finding(_FAILS, subject, "attach target", function, reason)
         attach = step.expected_attach_type
         if isinstance(attach, AttachType) and abi.knows_attachment(attach) is False:
             reason = f"the kernel is older than attach type {attach}"

@@ -106,6 +106,19 @@ def test_strings_with_a_part_are_each_given_once_wherever_it_stands() -> None:
     assert list(btf.strings_with(b"absent")) == []
 
 
+def test_a_name_with_many_places_is_found_where_a_type_has_it_as_a_tail_too() -> None:
+    many = [Typedef(f"{letter}{digit}pid", TypeId(1)) for letter in "abcdef" for digit in range(9)]
+    data = built(INT, *many, Typedef("pid", TypeId(1)))
+    btf = Btf.parse(data)
+    assert (btf.find("pid"), btf.find("a0pid"), btf.find("id")) == ((56,), (2,), ())
+    # The last type's name becomes the tail of the first's.
+    at = btf.offset_of(56)
+    (tail,) = btf.string_offsets("a0pid")
+    changed = Btf.parse(data[:at] + struct.pack("<I", tail + 2) + data[at + 4 :])
+    assert (changed.find("pid"), changed.find("a0pid")) == ((56,), (2,))
+    assert Btf.parse(data, whole_names=True).find("pid") == (56,)
+
+
 def test_find_is_right_where_name_offsets_look_alike_across_words() -> None:
     """The search is for four bytes; a match that straddles two name offsets is none."""
     types = b"".join(struct.pack("<III", offset, Kind.FWD << 24, 0) for offset in (0x100, 0x01, 0x10000))
