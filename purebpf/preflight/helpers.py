@@ -53,10 +53,17 @@ def refusal(step: LoadProgram, kind: Kind, helper: int, ages: Ages, abi: Abi) ->
 
 def _doubted(kind: Kind, helper: int, ages: Ages) -> bool:
     """Whether no kernel gave that helper to a program of that type, and the target may be newer than all of them."""
-    known = [row for key, row in GIVEN.items() if type_of(key) == str(kind.type)]
-    if first_as_new(ages) is not None or not known or helper > HIGHEST[-1]:
+    if first_as_new(ages) is not None or helper > HIGHEST[-1]:
         return False
-    return not any(given and helper in _numbers(given) for row in known for given in row)
+    known = _given_to(str(kind.type))
+    return bool(known) and helper not in known
+
+
+@cache
+def _given_to(program_type: str) -> frozenset[int]:
+    """All that any kernel gave to any program of a type."""
+    rows = [row for key, row in GIVEN.items() if type_of(key) == program_type]
+    return frozenset().union(*(_numbers(given) for row in rows for given in row if given))
 
 
 def _takers(helper: int) -> tuple[str, ...]:
