@@ -111,6 +111,11 @@ class _Resolver:
 
     def _resolve(self, extern: ExternSpec) -> None:
         if not extern.section:
+            if self.spec.btf is None:
+                raise _Missing(
+                    "the file uses it, does not define it, and has no types (BTF) that would say where it comes from",
+                    remedy="compile with -g, and do not strip .BTF",
+                )
             raise _Missing(
                 "the file uses it, but neither defines it nor says that the kernel has it",
                 remedy="declare what the kernel has __ksym, and what its configuration says __kconfig; what another "

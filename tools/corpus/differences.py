@@ -62,7 +62,11 @@ EXPLAINED: Final = (
         "opened",
         "one of several files that are meant to be linked: purebpf shows it, and refuses to load what it lacks",
         libbpf=r"failed to find BTF for extern|unrecognized extern section '\.maps'",
-        object="linked_|subskeleton|usdt_multispec",
+    ),
+    Explanation(
+        "opened",
+        "maps in a section of another name, for a loader of the program's own: purebpf shows them, and loads none",
+        libbpf="bad map relo against .* in section '.*maps",
     ),
     Explanation(
         "opened",

@@ -7,10 +7,21 @@ from struct import unpack_from
 
 from tools.corpus.packages import unpacked
 
-PACKAGES = ("libbpf-tools", "xdp-tools", "libxdp1", "libknot13", "pcp")
+PACKAGES = (
+    "libbpf-tools",
+    "xdp-tools",
+    "libxdp1",
+    "libknot13",
+    "pcp",
+    "xdp-tests",
+    "golang-github-cilium-ebpf-dev",
+    "ir-keytable",
+    "qemu-system-x86",
+)
 EM_BPF = 247
 ET_REL = 1
 _ELF = b"\x7fELF"
+_BIG_ENDIAN = 2
 
 
 def shipped(package: str, folder: Path) -> list[Path]:
@@ -33,12 +44,14 @@ def shipped(package: str, folder: Path) -> list[Path]:
 
 
 def images(data: bytes) -> Iterator[bytes]:
-    """Every relocatable BPF file in `data`, from its magic number to the end of its section headers."""
+    """Every relocatable BPF file in `data`, of either byte order, from its magic number to its section headers' end."""
     at = data.find(_ELF)
     while at >= 0:
-        kind, machine = unpack_from("<HH", data, at + 16) if at + 64 <= len(data) else (0, 0)
+        header = data[at : at + 64].ljust(64, b"\0")
+        order = ">" if header[5] == _BIG_ENDIAN else "<"
+        kind, machine = unpack_from(order + "HH", header, 16)
         if kind == ET_REL and machine == EM_BPF:
-            (headers,) = unpack_from("<Q", data, at + 40)
-            entry_size, count = unpack_from("<HH", data, at + 58)
+            (headers,) = unpack_from(order + "Q", header, 40)
+            entry_size, count = unpack_from(order + "HH", header, 58)
             yield data[at : at + headers + entry_size * count]
         at = data.find(_ELF, at + 4)

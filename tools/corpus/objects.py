@@ -1,9 +1,11 @@
 """What the corpus consists of: groups of objects, each a folder in the cache with a manifest.
 
-    libbpf-tools xdp-tools libxdp1 libknot13 pcp     objects in Debian's packages
-    selftests-6.1 selftests-6.12                     the kernel's BPF selftests, compiled
-    linked-6.1                                       those that the selftests link from several files, by bpftool
-    built                                            bpf/built of this repository
+    libbpf-tools xdp-tools libxdp1 libknot13 pcp xdp-tests
+    golang-github-cilium-ebpf-dev ir-keytable qemu-system-x86
+                                     objects in Debian's packages
+    selftests-6.1 selftests-6.12     the kernel's BPF selftests, compiled
+    linked-6.1                       those that the selftests link from several files, by bpftool
+    built                            bpf/built of this repository
 
 A manifest (manifest.json) has for each object its file, size and SHA-256, and for each source that gave none why.
 """

@@ -434,6 +434,12 @@ def test_what_the_file_does_not_declare_is_said_to_be_missing_from_a_link() -> N
     assert "the file uses it, but neither defines it nor says that the kernel has it" in message
 
 
+def test_an_extern_of_a_file_without_types_is_said_to_need_them() -> None:
+    spec = replace(spec_of(ExternSpec("helper", ExternKind.KFUNC, VOID, weak=False)), btf=None)
+    with pytest.raises(UnresolvedExtern, match=r"has no types \(BTF\)(.|\n)*compile with -g"):
+        resolve_externs(spec, [using("helper", calls=True)], Kernel())
+
+
 def test_a_value_cannot_be_called() -> None:
     assert "'CONFIG_HZ' is called, but is no function" in refusal(
         Kernel(config="CONFIG_HZ=1"), using("CONFIG_HZ", calls=True), kconfig("CONFIG_HZ")
