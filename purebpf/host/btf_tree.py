@@ -16,7 +16,7 @@ from purebpf.elf import read_bounded
 from purebpf.errors import BtfError
 from purebpf.frozen import frozen
 from purebpf.plan.btf_file import read_btf_file
-from purebpf.syscall.native import btf_scan
+from purebpf.syscall.native import btf_scan, find
 
 if TYPE_CHECKING:
     import tarfile
@@ -92,7 +92,7 @@ def read_kernel_file(path: str, *, base: "Btf | None" = None, alone: bool = Fals
     caller waits for as long as its writer takes.
     """
     if path.endswith(PACKED):
-        return read_btf_file(unpacked(path), base=base, name=path, scan=btf_scan)
+        return read_btf_file(unpacked(path), base=base, name=path, scan=btf_scan, find=find)
     # Unbuffered: through a buffer the 5 MB are copied twice more.
     with open(path, "rb", buffering=0, opener=None if pipes else _regular) as file:
         status = os.fstat(file.fileno())
@@ -101,8 +101,8 @@ def read_kernel_file(path: str, *, base: "Btf | None" = None, alone: bool = Fals
         if stat.S_ISREG(status.st_mode) and os.pread(file.fileno(), len(_ELF), 0) == _ELF:
             private = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
             with private as memory, memoryview(memory) as view:
-                return read_btf_file(view, base=base, name=path, scan=btf_scan, alone=alone)
-        return read_btf_file(read_bounded(file, path), base=base, name=path, scan=btf_scan, alone=alone)
+                return read_btf_file(view, base=base, name=path, scan=btf_scan, find=find, alone=alone)
+        return read_btf_file(read_bounded(file, path), base=base, name=path, scan=btf_scan, find=find, alone=alone)
 
 
 def _regular(path: str, flags: int) -> int:

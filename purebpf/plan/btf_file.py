@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from purebpf.btf.kinds import Scan
+    from purebpf.btf.reader import FindIn
     from purebpf.units import ByteOrder
 
     Source = str | PathLike[str] | bytes | bytearray | memoryview
@@ -33,11 +34,18 @@ _MODULE = re.compile(r"\.ko(\.debug)?(\.\w+)?$")
 
 
 def read_btf_file(
-    source: Source, *, base: Btf | None = None, name: str | None = None, scan: Scan | None = None, alone: bool = False
+    source: Source,
+    *,
+    base: Btf | None = None,
+    name: str | None = None,
+    scan: Scan | None = None,
+    find: FindIn | None = None,
+    alone: bool = False,
 ) -> Btf:
     """The types in `source`, a path or the bytes; `BtfError` if there are none or they are damaged.
 
     A module is refused without its kernel's types; with `alone`, one that has a base of its own is read with that.
+    `scan` and `find` are as in `Btf.parse`, but the bytes are always copied.
     """
     data, label = contents(source)
     label = name if name is not None else label
@@ -49,7 +57,7 @@ def read_btf_file(
         if data[:2] not in _BTF_MAGICS:
             # Enough for the complaint: the file may have gigabytes.
             data = bytes(data[:_HEADER])
-        return Btf.parse(data, base=base, name=label, scan=scan)
+        return Btf.parse(bytes(data), base=base, name=label, scan=scan, find=find)
     types, distilled = _sections_of_elf(data, label)
     if base is None and _MODULE.search(label) and not (alone and distilled):
         raise BtfError(
@@ -61,7 +69,7 @@ def read_btf_file(
         from purebpf.btf.distill import read_distilled
 
         return read_distilled(types, distilled, base=base, name=label, scan=scan)
-    return Btf.parse(types, base=base, name=label, scan=scan)
+    return Btf.parse(bytes(types), base=base, name=label, scan=scan, find=find)
 
 
 def contents(source: Source) -> tuple[memoryview | bytes, str]:
