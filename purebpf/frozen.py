@@ -104,6 +104,7 @@ def _made(cls: Any, *, is_frozen: bool) -> Any:
         __dataclass_fields__=_FromDataclasses(),
         __dataclass_params__=_FromDataclasses(),
         __init__=first_use,
+        __replace__=replace,
         __getstate__=_state,
         __setstate__=_set_state,
     )

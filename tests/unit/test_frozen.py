@@ -82,12 +82,13 @@ def test_its_signature_says_what_a_dataclass_says() -> None:
 def test_it_can_be_replaced_copied_and_pickled() -> None:
     point = Point(1, tags=("a",))
     assert replace(point, x=5) == Point(5, tags=("a",))
+    assert point.__replace__(x=5) == Point(5, tags=("a",))  # type: ignore[attr-defined] # copy.replace() of 3.13
     assert copy.deepcopy(point) == point
     assert pickle.loads(pickle.dumps(point)) == point
 
 
 def test_dataclasses_knows_it_as_its_own() -> None:
-    assert is_dataclass(Point)
+    assert all(map(is_dataclass, (Point, Counter)))
     assert [(item.name, item.default, item.type) for item in fields(Point)][:2] == [
         ("x", dataclasses.MISSING, int),
         ("y", 2, int),
