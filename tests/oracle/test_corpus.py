@@ -25,6 +25,7 @@ SAMPLE = ("libbpf-tools", "xdp-tools", "libxdp1")
 """Groups whose packages are small; every third object of each."""
 
 MAP_CREATE, MAP_UPDATE, PROG_LOAD, BTF_GET_FD_BY_ID = 0, 2, 5, 19
+PROG_ARRAY, PERCPU_ARRAY, ALL_CPUS = 3, 6, 16
 EXIT = "9500000000000000"
 
 
@@ -124,6 +125,23 @@ def test_a_program_alone_is_judged_by_its_own_load(tmp_path: Path) -> None:
     assert differences(slots, recording(tmp_path, prog_load(5, "p"), program="p")) == []
 
 
+def test_a_slot_of_a_program_that_is_not_loaded_does_not_count(tmp_path: Path) -> None:
+    made = map_create(5, "jumps", kind=PROG_ARRAY)
+    attr = pack("<I4x2QQ", 5, 0, 0, 0)
+    absent = call(MAP_UPDATE, attr, 0, key="00000000", value=pack("<i", -1).hex())
+    assert differences(recording(tmp_path, made, absent), recording(tmp_path, made)) == []
+
+
+def test_a_value_for_all_cpus_is_one_value(tmp_path: Path) -> None:
+    def load(value: str) -> Recording:
+        attr = pack("<I4x2QQ", 5, 0, 0, ALL_CPUS)
+        made = map_create(5, ".percpu", kind=PERCPU_ARRAY)
+        return recording(tmp_path, made, call(MAP_UPDATE, attr, 0, key="00000000", value=value))
+
+    assert differences(load("01" * 8 + "77" * 8), load("01" * 8 + "99" * 8)) == []
+    assert differences(load("01" * 8), load("02" * 8)) == ["MAP_UPDATE value"]
+
+
 # ------------------------------------------------------------------ the table and the objects
 
 
@@ -144,3 +162,8 @@ def test_objects_are_found_inside_a_program() -> None:
     image = built.read_bytes()
     host = b"\x7fELF" + bytes(12) + pack("<HH", 2, 62) + bytes(200)
     assert list(images(host + image + b"rest")) == [image]
+
+
+def test_objects_of_the_other_byte_order_are_found_as_well() -> None:
+    (built,) = (path for path in objects.group("built").objects if path.name == "minimal.eb.bpf.o")
+    assert list(images(b"before" + built.read_bytes() + b"after")) == [built.read_bytes()]
