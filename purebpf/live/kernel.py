@@ -11,7 +11,7 @@ import errno
 from collections.abc import Callable
 from functools import partial
 
-from purebpf.errors import KernelError, VerifierError
+from purebpf.errors import BpfError, KernelError, VerifierError
 from purebpf.frozen import field, frozen, mutable
 from purebpf.host import kernel_error
 from purebpf.syscall import calls, objects
@@ -333,8 +333,14 @@ def _kind_of(found: Fd) -> str:
         return "map"
 
 
-def _refusal(step: LoadProgram, error: OSError, log: str, line_of: LineOf) -> KernelError:
+def _refusal(step: LoadProgram, error: OSError, log: str, line_of: LineOf) -> BpfError:
     """The error for a program that was refused: the verifier's if it said anything, else the kernel's."""
+    if error.errno == errno.EINVAL and step.expected_attach_type:
+        from purebpf.live.too_new import too_new
+
+        old = too_new(step.expected_attach_type, step.name)
+        if old is not None:
+            return old
     if not log.strip():
         return kernel_error("load program", step.name, error, program_type=step.type)
     from purebpf.live.verifier import explain, poisoned_access

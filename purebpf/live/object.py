@@ -13,7 +13,7 @@ from purebpf.errors import AttachTargetError, BpfError
 from purebpf.frozen import replace
 from purebpf.live.links import Links
 from purebpf.live.program import Program
-from purebpf.logs import DEBUG, logger
+from purebpf.logs import logger
 from purebpf.spec.model import MapOrigin, ObjectSpec
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import MapType
@@ -21,6 +21,7 @@ from purebpf.units import VOID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from logging import Logger
     from types import TracebackType
     from typing import Any, Self, TypeVar
 
@@ -88,7 +89,11 @@ class _Opener:
         if not self._steps:
             self._steps = {step.name: step for step in self.plan.programs()}
         fd, log = _fd(self._loaded.programs[name]), self._loaded.logs.get(name, "")
-        return Program(fd, self.spec.programs[name], self._steps[name], log)
+        return Program(fd, self.spec.programs[name], self._steps[name], log, self._logger)
+
+    def _logger(self) -> Logger:
+        # Asked each time: logging may be set up after the load.
+        return self._loaded.log or logger(self.spec.name)
 
     def open_map(self, name: str) -> Map:
         from purebpf.host.cpus import possible_cpus
@@ -181,12 +186,8 @@ class BpfObject:
         except BaseException:
             new.close()
             raise
-        log = self._loaded.log or logger(self.name)
-        chatty = log.isEnabledFor(DEBUG)
         for name in list(new):
             self.links.add(name, new[name])
-            if chatty:
-                log.debug("%s: link fd %d", new[name].what, new[name].fd)
         return self.links
 
     def _attachable(self) -> list[Program]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 
 from purebpf.host import kernel_error
+from purebpf.logs import DEBUG
 from purebpf.syscall import objects, programs
 from purebpf.uapi import AttachType, ProgramType
 
@@ -16,8 +17,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
     import socket
+    from collections.abc import Callable, Sequence
+    from logging import Logger
     from types import TracebackType
-    from typing import Any, Self
+    from typing import Any, Self, TypeVar
 
     from purebpf.errors import KernelError
     from purebpf.live.link import IterLink, Link
@@ -28,14 +31,19 @@ if TYPE_CHECKING:
     from purebpf.syscall.programs import TestRun
     from purebpf.units import HasFd
 
+    _Link = TypeVar("_Link", bound=Link)
+
 Buffer = bytes | bytearray | memoryview
 
 
 class Program:
     """A program in the kernel. Made by `purebpf.load`, which also closes it."""
 
-    def __init__(self, fd: Fd, spec: ProgramSpec, step: LoadProgram, log: str = "") -> None:
+    def __init__(
+        self, fd: Fd, spec: ProgramSpec, step: LoadProgram, log: str = "", logger: Callable[[], Logger] | None = None
+    ) -> None:
         self._fd = fd
+        self._logger = logger
         self.spec = spec
         self.step = step
         self.log = log
@@ -89,25 +97,25 @@ class Program:
         """
         from purebpf.live.link import attach_by_section
 
-        return attach_by_section(self, self.spec.definition, self.spec.attach_to, **options)
+        return self._told(attach_by_section(self, self.spec.definition, self.spec.attach_to, **options))
 
     def attach_tracepoint(self, category: str, name: str, *, cookie: int = 0) -> Link:
         """Attach it to tracepoint `category`/`name`."""
         from purebpf.live.link import attach_tracepoint
 
-        return attach_tracepoint(self, category, name, cookie=cookie)
+        return self._told(attach_tracepoint(self, category, name, cookie=cookie))
 
     def attach_raw_tracepoint(self, name: str, *, cookie: int = 0) -> Link:
         """Attach it to raw tracepoint `name`."""
         from purebpf.live.link import attach_raw_tracepoint
 
-        return attach_raw_tracepoint(self, name, cookie=cookie)
+        return self._told(attach_raw_tracepoint(self, name, cookie=cookie))
 
     def attach_kprobe(self, function: str, *, offset: int = 0, returning: bool = False, cookie: int = 0) -> Link:
         """Attach it to the entry (or, with `returning`, the return) of a kernel function."""
         from purebpf.live.link import attach_kprobe
 
-        return attach_kprobe(self, function, offset=offset, returning=returning, cookie=cookie)
+        return self._told(attach_kprobe(self, function, offset=offset, returning=returning, cookie=cookie))
 
     def attach_uprobe(
         self,
@@ -123,34 +131,69 @@ class Program:
         """Attach it to a function of the program or library at `path`, in one process or in all."""
         from purebpf.live.link import attach_uprobe
 
-        return attach_uprobe(
-            self,
-            path,
-            symbol,
-            offset=offset,
-            returning=returning,
-            pid=pid,
-            cookie=cookie,
-            ref_ctr_offset=ref_ctr_offset,
+        return self._told(
+            attach_uprobe(
+                self,
+                path,
+                symbol,
+                offset=offset,
+                returning=returning,
+                pid=pid,
+                cookie=cookie,
+                ref_ctr_offset=ref_ctr_offset,
+            )
+        )
+
+    def attach_kprobe_multi(
+        self,
+        functions: str | Sequence[str],
+        *,
+        returning: bool = False,
+        session: bool = False,
+        cookie: int | Sequence[int] = 0,
+    ) -> Link:
+        """Attach it to many kernel functions at once: names, and patterns such as `vfs_*`."""
+        from purebpf.live.link import attach_kprobe_multi
+
+        return self._told(attach_kprobe_multi(self, functions, returning=returning, session=session, cookie=cookie))
+
+    def attach_uprobe_multi(
+        self,
+        path: str,
+        symbols: str | Sequence[str] = (),
+        *,
+        offsets: Sequence[int] = (),
+        returning: bool = False,
+        session: bool = False,
+        pid: int | None = None,
+        cookie: int | Sequence[int] = 0,
+    ) -> Link:
+        """Attach it to many functions of the program or library at `path` at once, by names, patterns and offsets."""
+        from purebpf.live.link import attach_uprobe_multi
+
+        return self._told(
+            attach_uprobe_multi(
+                self, path, symbols, offsets=offsets, returning=returning, session=session, pid=pid, cookie=cookie
+            )
         )
 
     def attach_trace(self, *, cookie: int = 0) -> Link:
         """Attach it (tp_btf, fentry, fexit, fmod_ret, fsession) to the target that it was loaded for."""
         from purebpf.live.link import attach_trace
 
-        return attach_trace(self, cookie=cookie)
+        return self._told(attach_trace(self, cookie=cookie))
 
     def attach_freplace(self, target: HasFd | int | None = None, function: str = "", *, cookie: int = 0) -> Link:
         """Let it replace the function that it was loaded for, or a like one, `function` of program `target`."""
         from purebpf.live.link import attach_freplace
 
-        return attach_freplace(self, target, function, cookie=cookie)
+        return self._told(attach_freplace(self, target, function, cookie=cookie))
 
     def attach_lsm(self, *, cookie: int = 0) -> Link:
         """Attach it to the security hook that it was loaded for."""
         from purebpf.live.link import attach_lsm
 
-        return attach_lsm(self, cookie=cookie)
+        return self._told(attach_lsm(self, cookie=cookie))
 
     def attach_iter(
         self,
@@ -164,25 +207,31 @@ class Program:
         """Attach it, an iterator; the link is read. `map`, `task`, `process` or `cgroup` say what it walks over."""
         from purebpf.live.link import attach_iter
 
-        return attach_iter(self, map=map, task=task, process=process, cgroup=cgroup, order=order)
+        return self._told(attach_iter(self, map=map, task=task, process=process, cgroup=cgroup, order=order))
 
     def attach_perf_event(self, event: int, *, cookie: int = 0) -> Link:
         """Attach it to an open perf event's fd, which stays the caller's."""
         from purebpf.live.link import attach_perf_event
 
-        return attach_perf_event(self, event, cookie=cookie)
+        return self._told(attach_perf_event(self, event, cookie=cookie))
 
     def attach_socket(self, target: socket.socket | int) -> Link:
         """Attach it, a socket filter, to a socket."""
         from purebpf.live.link import attach_socket
 
-        return attach_socket(self, target)
+        return self._told(attach_socket(self, target))
 
     def attach_xdp(self, interface: str | int, *, mode: str = "") -> Link:
         """Attach it to a network interface; `mode` is '' (the kernel chooses), 'skb', 'drv' or 'hw'."""
         from purebpf.live.link import attach_xdp
 
-        return attach_xdp(self, interface, mode=mode)
+        return self._told(attach_xdp(self, interface, mode=mode))
+
+    def _told(self, link: _Link) -> _Link:
+        """The link, noted in the object's log."""
+        if self._logger is not None and (log := self._logger()).isEnabledFor(DEBUG):
+            log.debug("%s: link fd %d", link.what, link.fd)
+        return link
 
     # ------------------------------------------------------------------ trying and keeping
 

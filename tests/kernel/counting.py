@@ -51,7 +51,13 @@ class Counter:
 
 @contextmanager
 def counter(
-    program_type: ProgramType, *, pid: int | None = None, result: int = 0, everyone: bool = False, cookie: bool = False
+    program_type: ProgramType,
+    *,
+    pid: int | None = None,
+    result: int = 0,
+    everyone: bool = False,
+    cookie: bool = False,
+    attach_type: int = 0,
 ) -> Iterator[Counter]:
     """Load a counter of the runs in process `pid`, by default this one.
 
@@ -61,7 +67,9 @@ def counter(
     counts = calls.map_create(map_type=MapType.ARRAY, key_size=4, value_size=16, max_entries=1)
     with Fd(counts, "the counts") as held:
         code = _code(counts, None if everyone else os.getpid() if pid is None else pid, result, cookie)
-        program = calls.prog_load(prog_type=program_type, insns=code, license="GPL", name=b"count")
+        program = calls.prog_load(
+            prog_type=program_type, insns=code, license="GPL", name=b"count", expected_attach_type=attach_type
+        )
         with Fd(program, "the counter") as loaded:
             yield Counter(loaded, held)
 

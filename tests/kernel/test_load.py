@@ -377,6 +377,17 @@ def test_the_debug_log_names_each_link(bpf_object: BpfFile, caplog: pytest.LogCa
         assert {record.name for record in caplog.records} == {"purebpf.minimal"}
 
 
+def test_the_debug_log_names_a_link_that_was_made_by_hand(
+    bpf_object: BpfFile, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="purebpf"), purebpf.load(bpf_object("minimal")) as minimal:
+        program = minimal.programs["handle_write"]
+        for attach in (program.attach, lambda: program.attach_tracepoint("syscalls", "sys_enter_write")):
+            caplog.clear()
+            with attach() as link:
+                assert caplog.text.count(f"{link.what}: link fd {link.fd}") == 1
+
+
 def test_without_debug_nothing_is_logged(bpf_object: BpfFile, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="purebpf"):
         purebpf.load(bpf_object("globals")).close()

@@ -353,6 +353,19 @@ class TestProgramArray:
         assert len(jumps) == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "held"), [(MapType.PERF_EVENT_ARRAY, "perf events"), (MapType.CGROUP_ARRAY, "cgroups")]
+)
+@pytest.mark.parametrize("look", [len, list, lambda slots: slots[0], lambda slots: 0 in slots, dict])
+def test_an_array_that_cannot_be_read_says_so_in_words(
+    make: Make, kind: MapType, held: str, look: Callable[[FdArray], object]
+) -> None:
+    with pytest.raises(
+        KernelError, match=f"cannot read map 'tested': the kernel takes {held} into a {kind}, and tells"
+    ):
+        look(make(kind, 4, 4, 3))
+
+
 def test_a_map_tells_its_shape_and_id(make: Make) -> None:
     made = make(MapType.HASH, 4, 8, 3, U32, U64)
     assert (made.name, made.type, made.max_entries) == ("tested", MapType.HASH, 3)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from purebpf.live.link.iter import IterLink, attach_iter
     from purebpf.live.link.kprobe import attach_kprobe
     from purebpf.live.link.lsm import attach_lsm
+    from purebpf.live.link.multi import attach_kprobe_multi, attach_uprobe_multi
     from purebpf.live.link.perf_event import PerfEvent, attach_perf_event
     from purebpf.live.link.raw_tracepoint import attach_raw_tracepoint
     from purebpf.live.link.sections import attach_by_section
@@ -34,6 +35,7 @@ __all__ = [
     "attach_freplace",
     "attach_iter",
     "attach_kprobe",
+    "attach_kprobe_multi",
     "attach_lsm",
     "attach_perf_event",
     "attach_raw_tracepoint",
@@ -41,6 +43,7 @@ __all__ = [
     "attach_trace",
     "attach_tracepoint",
     "attach_uprobe",
+    "attach_uprobe_multi",
     "attach_xdp",
     "read_link_info",
 ]
@@ -58,6 +61,7 @@ _HOMES = {
     "attach_freplace": "trace",
     "attach_iter": "iter",
     "attach_kprobe": "kprobe",
+    "attach_kprobe_multi": "multi",
     "attach_lsm": "lsm",
     "attach_perf_event": "perf_event",
     "attach_raw_tracepoint": "raw_tracepoint",
@@ -65,6 +69,7 @@ _HOMES = {
     "attach_trace": "trace",
     "attach_tracepoint": "tracepoint",
     "attach_uprobe": "uprobe",
+    "attach_uprobe_multi": "multi",
     "attach_xdp": "xdp",
     "read_link_info": "base",
 }

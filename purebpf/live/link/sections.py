@@ -9,7 +9,14 @@ from typing import Any, cast
 
 from purebpf.errors import AttachTargetError, BpfError
 from purebpf.live.link.base import AttachableProgram, Link
-from purebpf.live.link.target import parse_kprobe, parse_raw_tracepoint, parse_tracepoint, parse_uprobe
+from purebpf.live.link.target import (
+    parse_function_pattern,
+    parse_kprobe,
+    parse_raw_tracepoint,
+    parse_tracepoint,
+    parse_uprobe,
+    parse_uprobe_pattern,
+)
 from purebpf.spec.sections import AttachKind, SectionDefinition
 
 
@@ -61,6 +68,34 @@ def _uprobe(returning: bool) -> Attach:
         return attach_uprobe(program, place.path, symbol, offset=place.offset, returning=returning, **options)
 
     return attach
+
+
+def _kprobe_multi(*, returning: bool = False, session: bool = False) -> Attach:
+    def attach(program: AttachableProgram, attach_to: str, options: dict[str, Any]) -> Link:
+        from purebpf.live.link.multi import attach_kprobe_multi
+
+        functions = options.pop("functions", None) or parse_function_pattern(attach_to)
+        return attach_kprobe_multi(program, functions, returning=returning, session=session, **options)
+
+    return attach
+
+
+def _uprobe_multi(*, returning: bool = False, session: bool = False) -> Attach:
+    def attach(program: AttachableProgram, attach_to: str, options: dict[str, Any]) -> Link:
+        from purebpf.live.link.multi import attach_uprobe_multi
+
+        path, symbols = parse_uprobe_pattern(attach_to)
+        return attach_uprobe_multi(program, path, symbols, returning=returning, session=session, **options)
+
+    return attach
+
+
+def _trace_multi(program: AttachableProgram, _: str, options: dict[str, Any]) -> Link:
+    # No kernel that has these was at hand to try a call on; programs for them are refused by older ones.
+    raise AttachTargetError(
+        f"program '{program.name}' is for many functions by trampolines, which purebpf cannot attach yet",
+        remedy="use kprobe.multi, or a program for each function",
+    )
 
 
 def _tracepoint(program: AttachableProgram, attach_to: str, options: dict[str, Any]) -> Link:
@@ -132,6 +167,13 @@ _HOOKS: dict[AttachKind, Attach] = {
     AttachKind.KRETPROBE: _kprobe(True),
     AttachKind.UPROBE: _uprobe(False),
     AttachKind.URETPROBE: _uprobe(True),
+    AttachKind.KPROBE_MULTI: _kprobe_multi(),
+    AttachKind.KRETPROBE_MULTI: _kprobe_multi(returning=True),
+    AttachKind.KPROBE_SESSION: _kprobe_multi(session=True),
+    AttachKind.UPROBE_MULTI: _uprobe_multi(),
+    AttachKind.URETPROBE_MULTI: _uprobe_multi(returning=True),
+    AttachKind.UPROBE_SESSION: _uprobe_multi(session=True),
+    AttachKind.TRACE_MULTI: _trace_multi,
     AttachKind.TRACEPOINT: _tracepoint,
     AttachKind.RAW_TRACEPOINT: _raw_tracepoint,
     AttachKind.TRACE: _trace,

@@ -11,6 +11,7 @@ from purebpf.frozen import frozen
 
 _SYMBOL_AND_OFFSET = re.compile(r"([A-Za-z0-9_.$]+)(?:\+(0[xX][0-9a-fA-F]{1,16}|\d{1,19}))?")
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{1,16}|\d{1,19}")
+_PATTERN = re.compile(r"[A-Za-z0-9_.$*?]+")
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 _LARGEST_OFFSET = (1 << 63) - 1
 
@@ -79,6 +80,21 @@ def parse_uprobe(text: str) -> UserFunction:
     if not symbol or "+" in symbol or any(map(str.isspace, symbol)) or not _ADDRESS.fullmatch(offset):
         raise _misnamed("uprobe", text, form)
     return UserFunction(path, symbol, _number(offset))
+
+
+def parse_function_pattern(text: str) -> str:
+    """Read the name of a kernel function, or a pattern with `*` and `?`."""
+    if not _PATTERN.fullmatch(text):
+        raise _misnamed("kprobe.multi", text, "function or a pattern, such as vfs_*")
+    return text
+
+
+def parse_uprobe_pattern(text: str) -> tuple[str, str]:
+    """Read 'path:function' or 'path:pattern', with `*` and `?`: both parts."""
+    path, _, pattern = text.partition(":")
+    if not path or not pattern or any(map(str.isspace, pattern)):
+        raise _misnamed("uprobe.multi", text, "path:function or path:pattern, such as libssl.so.3:SSL_*")
+    return path, pattern
 
 
 def parse_tracepoint(text: str) -> TraceEvent:

@@ -8,8 +8,12 @@ import errno
 from collections.abc import ItemsView, Iterator, ValuesView
 from typing import Any, Protocol, cast
 
+from purebpf.errors import KernelError
 from purebpf.live.maps.array import NoSuchIndex
-from purebpf.live.maps.keyed import KeyedMap
+from purebpf.live.maps.keyed import ENOTSUPP, KeyedMap
+from purebpf.uapi import MapType
+
+_SECRET: dict[int, str] = {MapType.PERF_EVENT_ARRAY: "perf events", MapType.CGROUP_ARRAY: "cgroups"}
 
 
 class HasFileno(Protocol):
@@ -67,6 +71,18 @@ class FdArray(KeyedMap[int, Any]):
         if isinstance(key, int) and 0 <= key < self.max_entries:
             return KeyError(key)
         return NoSuchIndex(f"array '{self.name}' has the indices 0 to {self.max_entries - 1}, not {key!r}")
+
+    def _refused(self, operation: str, error: OSError) -> KernelError:
+        held = _SECRET.get(self.shape.type)
+        if operation != "read" or held is None or error.errno not in (ENOTSUPP, errno.EOPNOTSUPP):
+            return super()._refused(operation, error)
+        return KernelError(
+            "read map",
+            self.name,
+            error.errno or 0,
+            reason=f"the kernel takes {held} into a {self.shape.type}, and tells nobody what is in it",
+            remedy=f"remember what was put into which of its {self.max_entries} slots; setting and deleting work",
+        )
 
     def _not_stored(self, key: int, error: OSError) -> Exception:
         if error.errno == errno.E2BIG:

@@ -11,10 +11,12 @@ from purebpf.live.link.target import (
     KernelFunction,
     TraceEvent,
     UserFunction,
+    parse_function_pattern,
     parse_kprobe,
     parse_raw_tracepoint,
     parse_tracepoint,
     parse_uprobe,
+    parse_uprobe_pattern,
 )
 
 
@@ -97,3 +99,27 @@ def test_any_text_is_a_place_or_an_attach_target_error(text):
     for parse in (parse_kprobe, parse_uprobe, parse_tracepoint, parse_raw_tracepoint):
         with suppress(AttachTargetError):
             assert str(parse(text))
+
+
+@pytest.mark.parametrize("text", ["vfs_read", "vfs_*", "*_read", "do_?nlinkat", "f.isra.0", "*"])
+def test_a_pattern_of_kernel_functions_is_what_it_says(text):
+    assert parse_function_pattern(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "vfs read", "vfs_read+4", "a/b", "vfs_[ab]"])
+def test_what_is_no_pattern_shows_the_form(text):
+    with pytest.raises(AttachTargetError) as refused:
+        parse_function_pattern(text)
+    assert "vfs_*" in str(refused.value)
+
+
+def test_a_pattern_of_a_files_functions_ends_at_the_first_colon():
+    assert parse_uprobe_pattern("/bin/x:f*") == ("/bin/x", "f*")
+    assert parse_uprobe_pattern("libc.so.6:malloc@@V") == ("libc.so.6", "malloc@@V")
+
+
+@pytest.mark.parametrize("text", ["", "/bin/x", ":f", "/bin/x:", "/bin/x:a b"])
+def test_what_is_no_place_in_a_file_shows_the_form(text):
+    with pytest.raises(AttachTargetError) as refused:
+        parse_uprobe_pattern(text)
+    assert "libssl.so.3:SSL_*" in str(refused.value)
