@@ -45,6 +45,15 @@ class BtfWriter:
         self._records: list[bytes] = []
         self._next_id = base.end_id if base else 1
 
+    @classmethod
+    def continuing(cls, btf: Btf) -> BtfWriter:
+        """A writer that goes on where `btf` ends: its types and strings stay where they are, nothing is renumbered."""
+        writer = cls(byteorder=btf.byteorder, base=btf.base)
+        writer._strings.take(btf.strings)
+        writer._records.append(btf.records(btf.first_id, btf.end_id))
+        writer._next_id = btf.end_id
+        return writer
+
     @property
     def next_id(self) -> TypeId:
         """The id that the next `add` gives."""
@@ -229,6 +238,16 @@ class _Strings:
             self._end += len(text) + 1
         self._offsets[text] = found
         return found
+
+    def take(self, section: bytes) -> None:
+        """Begin with the strings of a section that continues the same base."""
+        begin = self._known.string_end if self._known else 0
+        self._parts = section[0 if self._known else 1 :].split(b"\0")[:-1]
+        self._end = begin + len(section)
+        at = begin + (0 if self._known else 1)
+        for text in self._parts:
+            self._offsets.setdefault(text, at)
+            at += len(text) + 1
 
     def added(self) -> bytes:
         return b"\0".join([*self._parts, b""])

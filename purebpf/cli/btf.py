@@ -6,7 +6,6 @@ enough).
 """
 
 import argparse
-import json
 import os
 
 from purebpf.btf import Btf
@@ -39,6 +38,8 @@ def _c(arguments: argparse.Namespace) -> int:
 
 
 def _json(arguments: argparse.Namespace) -> int:
+    import json
+
     from purebpf.gen.header import ids_named
     from purebpf.gen.type_json import TypesJson
 

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import purebpf
 from purebpf.errors import BpfError, NotPermitted
@@ -32,8 +32,25 @@ class WrongUsage(Exception):
     """What the command line asks for cannot be asked for; the text says why."""
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Knows the terminal's width without shutil: every option asks for a formatter, and importing it takes 3 ms."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(1).columns or 80
+    except (ValueError, OSError):
+        return 80
+
+
 class _Parser(argparse.ArgumentParser):
     """One clear line instead of a page of usage before it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Formatter, **options)
 
     def error(self, message: str) -> NoReturn:
         self.exit(EXIT_WRONG_USAGE, f"purebpf: {message} (see {self.prog} --help)\n")
@@ -41,7 +58,8 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is the result."""
-    parsed = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    parsed = _parser(words[0] if words else "").parse_args(words)
     if parsed.verbose:
         import logging
 
@@ -85,16 +103,21 @@ def _complain(error: BaseException, code: int) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(command: str = "") -> argparse.ArgumentParser:
+    """The parser of a command; of all where the command line does not begin with one that there is."""
     parser = _Parser(prog="purebpf", description="Load eBPF objects, look at what they do, and at how they are loaded.")
     parser.add_argument("--version", action="version", version=f"purebpf {purebpf.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True, parser_class=_Parser)
-    _add_demo(commands)
-    _add_run(commands)
-    _add_stages(commands)
-    _add_link(commands)
-    _add_check(commands)
-    _add_btf(commands)
+    adders = {
+        "demo": _add_demo,
+        "run": _add_run,
+        "stages": _add_stages,
+        "link": _add_link,
+        "check": _add_check,
+        "btf": _add_btf,
+    }
+    for add in (adders[command],) if command in adders else adders.values():
+        add(commands)
     return parser
 
 

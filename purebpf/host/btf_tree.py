@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PACKED: Final = ".tar.xz"
 _SUFFIXES: Final = (".btf", ".btf.tar.xz")
+_KERNELS_OWN: Final = "/sys/kernel/btf/"
 _LARGEST: Final = 1 << 30
 _ELF: Final = b"\x7fELF"
 # The architecture's name in btfhub's archive, where it is not the kernel's.
@@ -102,7 +103,8 @@ def read_kernel_file(path: str, *, base: "Btf | None" = None, alone: bool = Fals
             private = mmap.mmap(file.fileno(), 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
             with private as memory, memoryview(memory) as view:
                 return read_btf_file(view, base=base, name=path, scan=btf_scan, find=find, alone=alone)
-        return read_btf_file(read_bounded(file, path), base=base, name=path, scan=btf_scan, find=find, alone=alone)
+        data, own = read_bounded(file, path), path.startswith(_KERNELS_OWN)
+        return read_btf_file(data, base=base, name=path, scan=btf_scan, find=find, alone=alone, whole_names=own)
 
 
 def _regular(path: str, flags: int) -> int:

@@ -7,7 +7,6 @@ and strings and LLVM's own notes are left out; types and what they say of code a
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from purebpf.elf import SHF_EXECINSTR, Section, SectionType
 from purebpf.errors import SpecError
@@ -21,18 +20,20 @@ _INSN_SIZE = 8
 _SIZE_LIMIT = 1 << 31
 
 
-@dataclass(slots=True, eq=False)
 class OutputSection:
     """A section in the making; `size` counts for NOBITS too, which have no `data`."""
 
-    name: str
-    type: int
-    flags: int
-    entry_size: int
-    alignment: int
-    first: Input
-    size: int = 0
-    data: bytearray = field(default_factory=bytearray)
+    __slots__ = ("alignment", "data", "entry_size", "first", "flags", "name", "size", "type")
+
+    def __init__(self, name: str, kind: int, flags: int, entry_size: int, alignment: int, first: Input) -> None:
+        self.name = name
+        self.type = kind
+        self.flags = flags
+        self.entry_size = entry_size
+        self.alignment = alignment
+        self.first = first
+        self.size = 0
+        self.data = bytearray()
 
     @property
     def executable(self) -> bool:
@@ -48,15 +49,17 @@ class OutputSection:
         return begin
 
 
-@dataclass(slots=True)
 class Layout:
     """The output's sections in their order, and where each part of each file went.
 
     A section that is in no `places` was left out, and so is what stands in it.
     """
 
-    sections: dict[str, OutputSection] = field(default_factory=dict)
-    places: dict[tuple[int, int], tuple[OutputSection, int]] = field(default_factory=dict)
+    __slots__ = ("places", "sections")
+
+    def __init__(self) -> None:
+        self.sections: dict[str, OutputSection] = {}
+        self.places: dict[tuple[int, int], tuple[OutputSection, int]] = {}
 
     def place(self, file: Input, section: int) -> tuple[OutputSection, int] | None:
         """The output section of a file's section, and the offset in it."""

@@ -13,7 +13,6 @@ Local symbols are all kept, section symbols are the output's.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from purebpf.btf import Btf, DataSection, Function, Kind, Variable
 from purebpf.elf import SHN_ABS, SHN_UNDEF, Symbol, SymbolBinding, SymbolType
@@ -27,30 +26,58 @@ _MAPS = ".maps"
 _EXTERN_SECTIONS = (".kconfig", ".ksyms")
 
 
-@dataclass(slots=True, eq=False)
 class OutputSymbol:
-    """A symbol in the making; `section` is None for one that no file defines."""
+    """A symbol in the making; `section` is None for one that no file defines.
 
-    name: str
-    type: int
-    weak: bool
-    visibility: int
-    section: OutputSection | None
-    value: int
-    size: int
-    file: Input
-    declared: TypeId | None
-    """Its VAR or FUNC in `file`."""
-    container: str = ""
-    """The DATASEC of an undefined one."""
-    is_local: bool = False
+    `declared` is its VAR or FUNC in `file`, `container` the DATASEC of an undefined one.
+    """
+
+    __slots__ = (
+        "container",
+        "declared",
+        "file",
+        "is_local",
+        "name",
+        "section",
+        "size",
+        "type",
+        "value",
+        "visibility",
+        "weak",
+    )
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        kind: int,
+        weak: bool,
+        visibility: int,
+        section: OutputSection | None,
+        value: int,
+        size: int,
+        file: Input,
+        declared: TypeId | None,
+        container: str,
+        is_local: bool,
+    ) -> None:
+        self.name = name
+        self.type = kind
+        self.weak = weak
+        self.visibility = visibility
+        self.section = section
+        self.value = value
+        self.size = size
+        self.file = file
+        self.declared = declared
+        self.container = container
+        self.is_local = is_local
 
     @property
     def defined(self) -> bool:
         return self.section is not None
 
 
-@dataclass(slots=True)
 class Symbols:
     """The output's symbols, and what each symbol of each file became.
 
@@ -58,9 +85,12 @@ class Symbols:
     section became that section.
     """
 
-    named: dict[str, OutputSymbol] = field(default_factory=dict)
-    local: list[OutputSymbol] = field(default_factory=list)
-    became: dict[tuple[int, int], OutputSymbol | OutputSection] = field(default_factory=dict)
+    __slots__ = ("became", "local", "named")
+
+    def __init__(self) -> None:
+        self.named: dict[str, OutputSymbol] = {}
+        self.local: list[OutputSymbol] = []
+        self.became: dict[tuple[int, int], OutputSymbol | OutputSection] = {}
 
 
 def resolve_symbols(files: Iterable[Input], layout: Layout) -> Symbols:
@@ -135,7 +165,7 @@ def _output_symbol(
         raise SpecError(f"symbol {symbol.index} is global and has no name", file=file.name)
     return OutputSymbol(
         name=symbol.name,
-        type=symbol.type,
+        kind=symbol.type,
         weak=symbol.binding == SymbolBinding.WEAK,
         visibility=symbol.visibility,
         section=section,

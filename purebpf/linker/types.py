@@ -13,7 +13,6 @@ Rules:
 
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from purebpf.btf import (
     Btf,
@@ -29,6 +28,7 @@ from purebpf.btf import (
 )
 from purebpf.btf.dedup import dedup
 from purebpf.errors import SpecError
+from purebpf.frozen import frozen
 from purebpf.linker.inputs import Input
 from purebpf.linker.sections import Layout
 from purebpf.linker.symbols import OutputSymbol, Symbols
@@ -38,7 +38,7 @@ _EXTERN_SECTIONS = (".kconfig", ".ksyms")
 _STATIC = 0
 
 
-@dataclass(slots=True)
+@frozen
 class MergedTypes:
     """All types under new ids; `ids[file][old id]` is the new one, 0 where nothing is left of a type."""
 
@@ -144,7 +144,7 @@ def _placed(
     return SectionVariable(new_id, symbol.value, entry.size or symbol.size)
 
 
-@dataclass(slots=True)
+@frozen
 class TypeSections:
     """The bytes of .BTF and, if any file has one, .BTF.ext."""
 
@@ -154,9 +154,7 @@ class TypeSections:
 
 def write_types(merged: MergedTypes, files: Sequence[Input], layout: Layout) -> TypeSections:
     """The sections that hold the types and what they say of code."""
-    byteorder: ByteOrder = merged.btf.byteorder
-    writer = BtfWriter(byteorder=byteorder)
-    writer.add_btf(merged.btf)
+    writer = BtfWriter.continuing(merged.btf)
     ext = BtfExtWriter(writer)
     said = False
     for file in files:

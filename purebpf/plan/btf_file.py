@@ -41,11 +41,12 @@ def read_btf_file(
     scan: Scan | None = None,
     find: FindIn | None = None,
     alone: bool = False,
+    whole_names: bool = False,
 ) -> Btf:
     """The types in `source`, a path or the bytes; `BtfError` if there are none or they are damaged.
 
     A module is refused without its kernel's types; with `alone`, one that has a base of its own is read with that.
-    `scan` and `find` are as in `Btf.parse`, but the bytes are always copied.
+    `scan`, `find` and `whole_names` are as in `Btf.parse`, but the bytes are always copied.
     """
     data, label = contents(source)
     label = name if name is not None else label
@@ -57,7 +58,7 @@ def read_btf_file(
         if data[:2] not in _BTF_MAGICS:
             # Enough for the complaint: the file may have gigabytes.
             data = bytes(data[:_HEADER])
-        return Btf.parse(bytes(data), base=base, name=label, scan=scan, find=find)
+        return Btf.parse(bytes(data), base=base, name=label, scan=scan, find=find, whole_names=whole_names)
     types, distilled = _sections_of_elf(data, label)
     if base is None and _MODULE.search(label) and not (alone and distilled):
         raise BtfError(

@@ -156,3 +156,30 @@ def test_a_split_btf_is_added_only_beside_its_base() -> None:
     assert list(split.add_btf(parsed)) == [0, 1, 3]
     with pytest.raises(ValueError, match="split from the same base"):
         BtfWriter().add_btf(parsed)
+
+
+@BOTH_ORDERS
+def test_a_writer_that_continues_a_btf_leaves_what_it_has_where_it_is(byteorder: ByteOrder) -> None:
+    btf = built(INT, Struct("s", 4, (Member("a", TypeId(1), BitOffset(0)),)), byteorder=byteorder)
+    assert BtfWriter.continuing(btf).build() == btf.raw
+    writer = BtfWriter.continuing(btf)
+    assert writer.string("a") == btf.string_offsets("a")[0]
+    assert writer.add(Typedef("new", TypeId(2))) == 3
+    longer = Btf.parse(writer.build())
+    assert [longer[each] for each in longer.ids()] == [btf[1], btf[2], Typedef("new", TypeId(2))]
+    assert longer.strings.startswith(btf.strings)
+
+
+def test_a_writer_that_continues_a_split_btf_knows_the_strings_of_both() -> None:
+    base = built(INT)
+    first = BtfWriter(base=base)
+    first.add(Typedef("own", TypeId(1)))
+    split = Btf.parse(first.build(), base=base)
+    assert BtfWriter.continuing(split).build() == split.raw
+    writer = BtfWriter.continuing(split)
+    assert writer.add(Typedef("int", TypeId(2))) == 3
+    assert writer.add(Typedef("own", TypeId(3))) == 4
+    longer = Btf.parse(writer.build(), base=base)
+    assert longer.strings == split.strings
+    assert [longer[each].name for each in longer.ids()] == ["own", "int", "own"]
+    assert BtfWriter.continuing(Btf.parse(BtfWriter(base=base).build(), base=base)).next_id == 2
