@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
     Answers = Iterator[Answer[tuple[Report, ...]]]
 
+_REMEDIES = (
+    (
+        "give it with the option kconfig, as text or as a mapping: kconfig='CONFIG_HZ=250'",
+        "give it: --kconfig FILE, or --kconfig CONFIG_HZ=250",
+    ),
+    ("give it: Target.from_btf(..., release='6.12.1')", "give it: --release 6.12.1"),
+    ("plan for the running kernel, or give them: Target.from_btf(..., symbols={name: address})", "check it there"),
+)
+"""What to do in Python, and what on the command line."""
 _BAR = 30
 _SHOWN_AFTER = 0.5
 _NOT_ALL = 1
@@ -102,7 +111,10 @@ def _whole(report: Report) -> str:
     lines += [f"  program {name:{width}}  {verdict}" for name, verdict in report.programs.items()]
     lines += [f'  program {name:{width}}  left out: a load leaves it alone (SEC("?..."))' for name in report.left_out]
     lines += [f"  map     {name:{width}}  {verdict}" for name, verdict in report.maps.items()]
-    return "\n".join([*lines, *str(report).splitlines()[1:]])
+    findings = "\n".join(str(report).splitlines()[1:])
+    for in_python, here in _REMEDIES:
+        findings = findings.replace(in_python, here)
+    return "\n".join([*lines, *([findings] if findings else [])])
 
 
 def _row(report: Report, width: int) -> str:

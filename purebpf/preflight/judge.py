@@ -7,6 +7,7 @@ works out by following values is not done here, and no verdict claims it.
 """
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from typing import Final
 
 from purebpf.errors import (
@@ -109,8 +110,22 @@ class _Judge:
         try:
             return plan_object(spec, self._target)
         except BpfError as error:
-            yield _of_error(error, subject, self._spec)
+            yield self._perhaps_of_a_module(_of_error(error, subject, self._spec))
         return None
+
+    def _perhaps_of_a_module(self, finding: Finding) -> Finding:
+        """Unknown, if a function is missing that may be a module's, and of the target's modules nothing is told."""
+        if finding.verdict is not _FAILS or finding.need != "kernel function" or kfuncs.is_built_in(finding.name):
+            return finding
+        try:
+            self._target.symbols()
+        except UnknownFact:
+            if not tuple(self._target.read_modules()):
+                evidence = (*finding.evidence, "it may be one of a module, and no module's types were given")
+                return replace(finding, verdict=_UNKNOWN, evidence=evidence)
+        except NotPermitted:
+            pass
+        return finding
 
     def _take_maps(self, plan: LoadPlan | None) -> None:
         for step in plan.maps() if plan is not None else ():
@@ -146,7 +161,8 @@ class _Judge:
             failure = poisoned.failure()
             need = "kernel function" if isinstance(poisoned, PoisonedCall) else "type"
             name = poisoned.function if isinstance(poisoned, PoisonedCall) else poisoned.question
-            yield Finding(_FAILS, subject, need, name, failure.reason, tuple(failure.evidence), failure.remedy)
+            finding = Finding(_FAILS, subject, need, name, failure.reason, tuple(failure.evidence), failure.remedy)
+            yield self._perhaps_of_a_module(finding)
 
     def _instructions(self, step: LoadProgram, subject: str) -> Iterator[Finding]:
         at_least, before = self._ages()

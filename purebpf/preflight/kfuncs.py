@@ -9,6 +9,7 @@ from functools import cache
 from purebpf.plan.steps import LoadProgram
 from purebpf.preflight.helper_table import KFUNC_CALLERS, KFUNC_KINDS, SERIES
 from purebpf.preflight.kinds import GPL_REMEDY, Ages, Kind, Refusal, described, first_as_new, gpl_compatible
+from purebpf.relocate.providers import module_of
 from purebpf.uapi import ProgramType
 
 
@@ -27,6 +28,11 @@ def denied(kind: Kind, function: str, ages: Ages) -> str:
         if index >= first and not _asked(index).isdisjoint(names):
             return series
     return ""
+
+
+def is_built_in(function: str) -> bool:
+    """Whether the kernels that have it have it themselves, and not in a module."""
+    return not module_of(function) and any(function in _callers(index) for index in range(len(SERIES)))
 
 
 def refusal(step: LoadProgram, kind: Kind, function: str, ages: Ages) -> Refusal | None:

@@ -57,10 +57,8 @@ _PROVIDERS: Final = (
 
 def provider_of(name: str) -> str | None:
     """A line that tells what brings kernel function `name`, or None if that is not known."""
-    for provider in _PROVIDERS:
-        if re.fullmatch(provider.names, name):
-            break
-    else:
+    provider = _provider(name)
+    if provider is None:
         return None
     text = f"functions of this kind came with Linux {provider.since} or later"
     if provider.config:
@@ -68,3 +66,13 @@ def provider_of(name: str) -> str | None:
     if provider.module:
         text += f"; they may lie in a module: {provider.module} (modprobe)"
     return text
+
+
+def module_of(name: str) -> str:
+    """The module in which kernel function `name` may lie, "" if it is in the kernel itself or nobody knows."""
+    provider = _provider(name)
+    return provider.module if provider is not None else ""
+
+
+def _provider(name: str) -> Provider | None:
+    return next((provider for provider in _PROVIDERS if re.fullmatch(provider.names, name)), None)

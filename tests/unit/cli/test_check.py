@@ -53,6 +53,16 @@ def test_a_file_that_cannot_be_read_is_a_row(tree: Path, capsys: pytest.CaptureF
     assert "6.3  unreadable" in capsys.readouterr().out
 
 
+def test_what_to_do_is_told_in_the_commands_own_words(tree: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    asks = str(ROOT / "bpf" / "built" / "kconfig.bpf.o")
+    (tree / "some.btf").write_bytes(kernel_btf(functions=(*FUNCTIONS, "tp_prog_func_proto", "raw_tp_prog_func_proto")))
+    assert main(["check", asks, "--btf", str(tree / "some.btf")]) == 1
+    told = capsys.readouterr().out
+    assert "give it: --kconfig FILE, or --kconfig CONFIG_HZ=250" in told
+    assert main(["check", asks, "--btf", str(tree / "some.btf"), "--kconfig", "CONFIG_HZ=250"]) == 1
+    assert "give it: --release 6.12.1" in capsys.readouterr().out
+
+
 def test_a_tree_without_kernels_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", OBJECT, "--btf", str(tmp_path)]) == 2
     assert "no .btf or .btf.tar.xz file in" in capsys.readouterr().err

@@ -10,7 +10,7 @@ from purebpf.preflight.judge import check
 from purebpf.preflight.report import Report, Verdict
 from purebpf.spec.model import ObjectSpec
 from purebpf.units import BitOffset, TypeId
-from tests.unit.preflight.kernels import FUNCTIONS, kernel
+from tests.unit.preflight.kernels import FUNCTIONS, kernel, kernel_btf
 from tests.writers import TypedObjectWriter
 
 EXIT = Assembler().mov(R0, 0).exit()
@@ -186,3 +186,14 @@ def test_numbers_that_name_nothing_in_the_kernel_are_the_verifiers_business(numb
     code = Assembler().call_kfunc(number).ldimm64(R1, number & 0x7FFFFFFF, source=3).mov(R0, 0).exit()
     hidden = purebpf.Target.from_btf(kernel("6.12").btf, release="6.12", symbols={})  # type: ignore[arg-type]
     assert check(_spec(code), hidden).verdict is Verdict.LOADS
+
+
+def test_a_function_that_may_be_a_modules_is_unknown_where_no_module_is_told() -> None:
+    spec = purebpf.open("bpf/built/kfunc.bpf.o").with_programs("call_the_absent")
+    functions = (*FUNCTIONS, "tp_prog_func_proto", "syscall_prog_func_proto")
+    target = kernel("6.12", functions=functions)
+    report = check(spec, target)
+    assert report.verdict is Verdict.UNKNOWN
+    assert report.findings[0].evidence[-1] == "it may be one of a module, and no module's types were given"
+    told = purebpf.Target.from_btf(kernel_btf(functions=functions), release="6.12", symbols={})
+    assert check(spec, told).verdict is Verdict.FAILS

@@ -7,7 +7,7 @@ from purebpf.insn import Assembler
 from purebpf.insn.asm import R0, R1
 from purebpf.plan.target import encode_version
 from purebpf.preflight.judge import check
-from purebpf.preflight.kfuncs import denied
+from purebpf.preflight.kfuncs import denied, is_built_in
 from purebpf.preflight.kinds import Ages, Kind
 from purebpf.preflight.report import Finding, Verdict
 from purebpf.uapi import AttachType, ProgramType
@@ -68,3 +68,9 @@ def test_the_finding_names_the_function_and_who_may_call_it() -> None:
 def test_a_program_that_calls_the_kernel_needs_a_license_it_takes_for_compatible() -> None:
     (finding,) = _findings("syscall", "Proprietary")
     assert "only GPL-compatible programs" in finding.reason
+
+
+def test_what_some_kernels_have_in_a_module_is_not_built_in() -> None:
+    assert is_built_in("bpf_task_from_pid")
+    assert not is_built_in("bpf_skb_ct_lookup")
+    assert not is_built_in("unheard_of")

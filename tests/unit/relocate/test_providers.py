@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from purebpf.relocate.providers import _PROVIDERS, provider_of
+from purebpf.relocate.providers import _PROVIDERS, module_of, provider_of
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,8 @@ def test_every_row_says_a_version_and_is_a_pattern() -> None:
     for row in _PROVIDERS:
         assert re.fullmatch(r"\d\.\d+", row.since)
         re.compile(row.names)
+
+
+def test_the_module_of_a_function_is_told_where_it_may_be_in_one() -> None:
+    assert module_of("bpf_skb_ct_lookup") == "nf_conntrack"
+    assert module_of("bpf_task_acquire") == module_of("unheard_of") == ""
