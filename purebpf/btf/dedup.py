@@ -12,12 +12,12 @@ Where they are not, a declaration says less than either and stays what it is, bu
 definition in an otherwise equal type: there it is that definition.
 """
 
+from __future__ import annotations
+
 from array import array
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Sequence
 
 from purebpf.btf.kinds import KIND_MASK, VLEN_MASK
-from purebpf.btf.reader import Btf
 from purebpf.btf.slots import (
     ARRAY,
     HEAD_KINDS,
@@ -31,6 +31,12 @@ from purebpf.btf.slots import (
 from purebpf.btf.types import Kind
 from purebpf.btf.writer import BtfWriter
 from purebpf.frozen import frozen
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable, Iterator, Sequence
+
+    from purebpf.btf.reader import Btf
 
 _FWD, _ENUM, _ENUM64 = Kind.FWD.value, Kind.ENUM.value, Kind.ENUM64.value
 _STRUCT, _UNION = Kind.STRUCT.value, Kind.UNION.value
@@ -99,7 +105,7 @@ class _Graph:
             if words[at]:
                 self._note(words[at], words[at + 1], type_id, own)
 
-    def _take_references(self, part: Btf, words: "array[int]") -> None:
+    def _take_references(self, part: Btf, words: array[int]) -> None:
         """Move the type ids out of the records."""
         add, end_id = self.references.append, part.end_id
         heads, listed = HEAD_KINDS, LISTED_IDS
@@ -248,7 +254,7 @@ class _Matcher:
         return found
 
 
-def make_comparable(part: Btf, words: "array[int]", known: dict[bytes, int]) -> None:
+def make_comparable(part: Btf, words: array[int], known: dict[bytes, int]) -> None:
     """Have equal strings at equal offsets in `words`, the records of `part`; `known` are the strings seen before.
 
     In a section that was written with care they are, but for what a base has too, and nothing is to be done.
@@ -272,21 +278,21 @@ def make_comparable(part: Btf, words: "array[int]", known: dict[bytes, int]) -> 
         _replace_names(part, words, odd)
 
 
-def _names_used(part: Btf, words: "array[int]") -> set[int]:
+def _names_used(part: Btf, words: array[int]) -> set[int]:
     used = set(map(words.__getitem__, part.places))
     for slots in _names_inside(part, words):
         used.update(words[slots])
     return used
 
 
-def _replace_names(part: Btf, words: "array[int]", odd: dict[int, int]) -> None:
+def _replace_names(part: Btf, words: array[int], odd: dict[int, int]) -> None:
     for at in part.places:
         words[at] = odd.get(words[at], words[at])
     for slots in _names_inside(part, words):
         words[slots] = array("I", [odd.get(each, each) for each in words[slots]])
 
 
-def _names_inside(part: Btf, words: "array[int]") -> Iterator[slice]:
+def _names_inside(part: Btf, words: array[int]) -> Iterator[slice]:
     """Where the names of members, values and parameters are, record by record."""
     places, first = part.places, part.first_id
     for type_id in part.ids_of(*LISTED_NAMES):

@@ -1,11 +1,17 @@
 """The same types under other ids."""
 
+from __future__ import annotations
+
 from array import array
-from collections.abc import Sequence
 
 from purebpf.btf.dedup import Deduplicated
-from purebpf.btf.reader import Btf
 from purebpf.btf.writer import BtfWriter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from purebpf.btf.reader import Btf
 
 
 def permute(btf: Btf, order: Sequence[int]) -> Deduplicated:

@@ -4,13 +4,18 @@ Rules: one kernel gives one file; several (a folder of BTF files) give a folder 
 `<label>.btf`. A kernel that cannot be cut is told and the others are written; the exit code is 1 then.
 """
 
-import argparse
+from __future__ import annotations
+
 import os
 import sys
 
 from purebpf.cli.output import write_output
 from purebpf.host.btf_tree import KernelFile, kernel_files
 from purebpf.survey import Answer, cut_kernels
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 _RUNNING = "/sys/kernel/btf/vmlinux"
 

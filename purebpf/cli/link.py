@@ -1,9 +1,13 @@
 """`purebpf link`: several object files become one."""
 
-import argparse
+from __future__ import annotations
 
 from purebpf.cli.output import write_output
 from purebpf.linker import link_objects
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
 
 
 def link(arguments: argparse.Namespace) -> int:

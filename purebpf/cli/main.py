@@ -5,6 +5,8 @@ on standard error, no traceback), 2 wrong usage or a missing privilege, 130 inte
 standard output is data; everything said about it goes to standard error.
 """
 
+from __future__ import annotations
+
 import argparse
 import errno as errno_codes
 import math
@@ -12,12 +14,14 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
 
 import purebpf
 from purebpf.errors import BpfError, NotPermitted
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
     _Commands = argparse._SubParsersAction["_Parser"]
 
 EXIT_ERROR = 1
@@ -121,7 +125,7 @@ def _parser(command: str = "") -> argparse.ArgumentParser:
     return parser
 
 
-def _add(commands: "_Commands", name: str, text: str) -> argparse.ArgumentParser:
+def _add(commands: _Commands, name: str, text: str) -> argparse.ArgumentParser:
     """A command's parser; the command is the function `name` of `purebpf.cli.<name>`, loaded when it runs."""
     parser = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     parser.add_argument("-v", "--verbose", action="store_true", help="log every step to standard error")
@@ -129,14 +133,14 @@ def _add(commands: "_Commands", name: str, text: str) -> argparse.ArgumentParser
     return parser
 
 
-def _add_demo(commands: "_Commands") -> None:
+def _add_demo(commands: _Commands) -> None:
     parser = _add(commands, "demo", "show process starts and exits as they happen")
     parser.add_argument("--all", action="store_true", help="the whole system, not just what the demo starts itself")
     parser.add_argument("--json", action="store_true", help="one JSON object a line instead of a table")
     parser.add_argument("--duration", type=_seconds, metavar="S", help="stop after S seconds (with --all: default 10)")
 
 
-def _add_run(commands: "_Commands") -> None:
+def _add_run(commands: _Commands) -> None:
     parser = _add(commands, "run", "load an object, attach its programs and print its ring buffers' events")
     parser.add_argument("file", metavar="FILE", help="a compiled BPF object")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
@@ -161,7 +165,7 @@ def _add_kconfig(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def _add_stages(commands: "_Commands") -> None:
+def _add_stages(commands: _Commands) -> None:
     parser = _add(commands, "stages", "show what each stage of loading does to an object; loads nothing")
     parser.add_argument("file", metavar="FILE", help="a compiled BPF object")
     parser.add_argument("--json", action="store_true", help="one JSON document with every stage's result")
@@ -173,7 +177,7 @@ def _add_stages(commands: "_Commands") -> None:
     parser.add_argument("--stage", action="append", metavar="NAME", help="show only this stage (repeatable)")
 
 
-def _add_link(commands: "_Commands") -> None:
+def _add_link(commands: _Commands) -> None:
     from purebpf.cli.output import add_output_options
 
     parser = _add(commands, "link", "make one object file of several")
@@ -181,7 +185,7 @@ def _add_link(commands: "_Commands") -> None:
     parser.add_argument("files", nargs="+", metavar="FILE", help="compiled BPF objects, with type information (-g)")
 
 
-def _add_check(commands: "_Commands") -> None:
+def _add_check(commands: _Commands) -> None:
     parser = _add(commands, "check", "tell whether objects will load on a kernel, this one or others; loads nothing")
     parser.add_argument("files", nargs="+", metavar="FILE", help="compiled BPF objects")
     _add_kernels(parser)
@@ -198,7 +202,7 @@ def _add_kernels(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_btf(commands: "_Commands") -> None:
+def _add_btf(commands: _Commands) -> None:
     from purebpf.cli.output import add_output_options
 
     parser = _add(commands, "btf", "show types: of a kernel, an object or a BTF file")

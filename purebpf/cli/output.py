@@ -5,11 +5,13 @@ the old file or the new one, also when the disk is full or the command is killed
 unless the user said --force. `-` is standard output.
 """
 
+from __future__ import annotations
+
 import os
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from argparse import ArgumentParser
     from collections.abc import Iterator
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 STANDARD_OUTPUT = "-"
 
 
-def add_output_options(parser: "ArgumentParser", *, required: bool = True) -> None:
+def add_output_options(parser: ArgumentParser, *, required: bool = True) -> None:
     """The options of a command that writes a file; without `required`, none given means standard output."""
     default = None if required else STANDARD_OUTPUT
     parser.add_argument("-o", "--output", required=required, default=default, metavar="OUT",
@@ -49,7 +51,7 @@ def write_output(path: str, data: bytes, *, force: bool) -> None:
 
 
 @contextmanager
-def _named(output: str) -> "Iterator[None]":
+def _named(output: str) -> Iterator[None]:
     """Say what could not be written; a reader that is gone is for the command to see."""
     try:
         yield
@@ -59,7 +61,7 @@ def _named(output: str) -> "Iterator[None]":
         raise OSError(f"cannot write {output}: {error.strerror}") from error
 
 
-def _write_all(device: "RawIOBase", data: bytes) -> None:
+def _write_all(device: RawIOBase, data: bytes) -> None:
     # Unbuffered, so that nothing is left to be written when the device is closed after an error.
     rest = memoryview(data)
     while rest:

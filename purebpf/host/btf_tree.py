@@ -6,11 +6,11 @@ it is asked for; an archive is unpacked in memory, raw BTF is read, an ELF image
 hundreds of megabytes.
 """
 
+from __future__ import annotations
+
 import mmap
 import os
 import stat
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Final
 
 from purebpf.elf import read_bounded
 from purebpf.errors import BtfError
@@ -18,8 +18,11 @@ from purebpf.frozen import frozen
 from purebpf.plan.btf_file import read_btf_file
 from purebpf.syscall.native import btf_scan, find
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import tarfile
+    from collections.abc import Iterable, Iterator
+    from typing import Final
 
     from purebpf.btf import Btf
 
@@ -43,7 +46,7 @@ class KernelFile:
     release: str
 
 
-def kernel_files(paths: Iterable["Path"]) -> Iterator[KernelFile]:
+def kernel_files(paths: Iterable[Path]) -> Iterator[KernelFile]:
     """Each file of `paths`, and of folders each BTF file in them, sorted; OSError for one that is not there."""
     for given in paths:
         root = os.fspath(given)
@@ -86,7 +89,7 @@ def archive_folders(machine: str, distribution: str, version: str) -> tuple[str,
     return tuple(part for part in parts if "//" not in part and not part.startswith("/"))
 
 
-def read_kernel_file(path: str, *, base: "Btf | None" = None, alone: bool = False, pipes: bool = False) -> "Btf":
+def read_kernel_file(path: str, *, base: Btf | None = None, alone: bool = False, pipes: bool = False) -> Btf:
     """The types in a file; `BtfError` if there are none, also for an archive that is damaged or holds no such file.
 
     `base` and `alone` are for a module, as in `read_btf_file`. With `pipes` it need not be a regular file, and the
@@ -138,7 +141,7 @@ def unpacked(path: str) -> bytes:
     raise BtfError("the archive holds no .btf file", file=path)
 
 
-def _contents(archive: "tarfile.TarFile", member: "tarfile.TarInfo", path: str) -> bytes:
+def _contents(archive: tarfile.TarFile, member: tarfile.TarInfo, path: str) -> bytes:
     if member.size > _LARGEST:
         raise BtfError(f"the archive holds a file of {member.size} bytes, which is no kernel's BTF", file=path)
     file = archive.extractfile(member)

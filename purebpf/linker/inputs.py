@@ -3,13 +3,14 @@
 Rules: whatever is wrong with one file alone is found here, before anything is merged: it names that file.
 """
 
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
 from purebpf.btf import Btf, BtfExt
 from purebpf.elf import SHN_ABS, SHN_COMMON, SHN_UNDEF, ElfFile, SymbolBinding, SymbolType, SymbolVisibility, read_elf
 from purebpf.errors import SpecError
 from purebpf.frozen import frozen
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
     from typing import BinaryIO
@@ -36,7 +37,7 @@ class Input:
         return self.elf.name
 
 
-def read_input(source: "Source", number: int) -> Input:
+def read_input(source: Source, number: int) -> Input:
     """The file of a source; `ObjectFileError` if it is none that can be linked."""
     elf = read_elf(source)
     if elf.type != _ET_REL:

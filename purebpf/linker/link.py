@@ -5,8 +5,7 @@ give the same bytes. What a relocation adds to a symbol stands in the relocated 
 section, whose part has moved, it is corrected there.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
 from purebpf.elf import (
     SHN_UNDEF,
@@ -23,7 +22,10 @@ from purebpf.linker.sections import Layout, OutputSection, lay_out
 from purebpf.linker.symbols import OutputSymbol, Symbols, resolve_symbols
 from purebpf.linker.types import merge_types, write_types
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from purebpf.linker.inputs import Source
 
 _R_BPF_64_ABS64 = 2
@@ -31,7 +33,7 @@ _R_BPF_64_ABS32 = 3
 _DATA_WIDTHS = {_R_BPF_64_ABS64: 8, _R_BPF_64_ABS32: 4}
 
 
-def link_objects(sources: Iterable["Source"]) -> bytes:
+def link_objects(sources: Iterable[Source]) -> bytes:
     """The object file that holds all of `sources`; `ObjectFileError` where they do not go together.
 
     One source is linked too: equal types become one, and what loaders have no use for is left out.

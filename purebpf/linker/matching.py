@@ -9,6 +9,8 @@ The answer is "" or what differs, in words. No type is compared with another twi
 bounded by the types that both files have.
 """
 
+from __future__ import annotations
+
 from enum import IntEnum
 
 from purebpf.btf import (

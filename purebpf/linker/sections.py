@@ -6,11 +6,15 @@ the whole object: they stand in it once, and files that disagree are not linked.
 and strings and LLVM's own notes are left out; types and what they say of code are merged elsewhere.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
 
 from purebpf.elf import SHF_EXECINSTR, Section, SectionType
 from purebpf.errors import SpecError
 from purebpf.linker.inputs import Input, clash
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 ONLY_ONCE = ("license", "version")
 _LEFT_OUT = (".strtab", ".shstrtab", ".symtab", ".llvm_addrsig", ".BTF", ".BTF.ext")

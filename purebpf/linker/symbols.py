@@ -12,15 +12,20 @@ Rules:
 Local symbols are all kept, section symbols are the output's.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
 
 from purebpf.btf import Btf, DataSection, Function, Kind, Variable
 from purebpf.elf import SHN_ABS, SHN_UNDEF, Symbol, SymbolBinding, SymbolType
 from purebpf.errors import SpecError
 from purebpf.linker.inputs import Input, clash
 from purebpf.linker.matching import declarations_match, map_definitions_match
-from purebpf.linker.sections import Layout, OutputSection
-from purebpf.units import TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from purebpf.linker.sections import Layout, OutputSection
+    from purebpf.units import TypeId
 
 _MAPS = ".maps"
 _EXTERN_SECTIONS = (".kconfig", ".ksyms")

@@ -11,8 +11,9 @@ Rules:
   it is there, and nobody runs it.
 """
 
+from __future__ import annotations
+
 from array import array
-from collections.abc import Iterator, Sequence
 
 from purebpf.btf import (
     Btf,
@@ -29,10 +30,15 @@ from purebpf.btf import (
 from purebpf.btf.dedup import dedup
 from purebpf.errors import SpecError
 from purebpf.frozen import frozen
-from purebpf.linker.inputs import Input
-from purebpf.linker.sections import Layout
-from purebpf.linker.symbols import OutputSymbol, Symbols
 from purebpf.units import ByteOrder, TypeId
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from purebpf.linker.inputs import Input
+    from purebpf.linker.sections import Layout
+    from purebpf.linker.symbols import OutputSymbol, Symbols
 
 _EXTERN_SECTIONS = (".kconfig", ".ksyms")
 _STATIC = 0
@@ -43,7 +49,7 @@ class MergedTypes:
     """All types under new ids; `ids[file][old id]` is the new one, 0 where nothing is left of a type."""
 
     btf: Btf
-    ids: list["array[int]"]
+    ids: list[array[int]]
 
 
 def merge_types(files: Sequence[Input], layout: Layout, symbols: Symbols) -> MergedTypes:
@@ -59,7 +65,7 @@ def merge_types(files: Sequence[Input], layout: Layout, symbols: Symbols) -> Mer
     return MergedTypes(Btf.parse(once.data), merged)
 
 
-def _numbered(files: Sequence[Input], symbols: Symbols) -> tuple[list[list[int]], list["array[int]"]]:
+def _numbered(files: Sequence[Input], symbols: Symbols) -> tuple[list[list[int]], list[array[int]]]:
     """The types of each file that stay, in their new order, and the new ids of all."""
     kept: list[list[int]] = []
     ids: list[array[int]] = []
@@ -95,7 +101,7 @@ def _symbol_of(file: Input, type_id: int, symbols: Symbols) -> OutputSymbol | No
 
 
 def _data_sections(
-    files: Sequence[Input], layout: Layout, symbols: Symbols, ids: list["array[int]"]
+    files: Sequence[Input], layout: Layout, symbols: Symbols, ids: list[array[int]]
 ) -> Iterator[DataSection]:
     variables: dict[str, dict[TypeId, SectionVariable]] = {}
     for file in files:
@@ -125,7 +131,7 @@ def _placed(
     entry: SectionVariable,
     shift: int,
     symbols: Symbols,
-    ids: list["array[int]"],
+    ids: list[array[int]],
 ) -> SectionVariable | None:
     """Where a variable of a file's section lies in the output's; None if its definition is another one."""
     declared = file.btf[entry.type]

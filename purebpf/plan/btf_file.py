@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 import struct
-from typing import TYPE_CHECKING
 
 from purebpf.btf import Btf
 from purebpf.errors import BtfError
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from os import PathLike
 
