@@ -8,12 +8,15 @@ asks for three: it is searched as bytes, 30 us a name.
 import re
 from collections.abc import Callable, Mapping
 
+from purebpf.errors import UnknownFact
 from purebpf.frozen import field, frozen
 from purebpf.near import did_you_mean
 from purebpf.relocate.kernel_facts import Kconfig
 
 _NAMES = re.compile(rb"^(CONFIG_\w+)=", re.MULTILINE)
 _NAME = re.compile(r"CONFIG_\w+")
+_HEADING = re.compile(r"^# Linux/\S+ \S+ Kernel Configuration$", re.MULTILINE)
+_HEADING_WITHIN = 4096
 _VALUE = re.compile(r'[^\s"].*|".*"', re.DOTALL)
 
 
@@ -42,24 +45,50 @@ class ConfigText:
 
 @frozen
 class OverlaidConfig:
-    """What the user says, and behind it the kernel's configuration, which is read only if it is needed."""
+    """What the user says, and behind it the kernel's configuration, which is read only if it is needed.
+
+    Where nothing is known of the kernel's, a `whole` .config says of what it does not name that it is not set.
+    """
 
     overlay: Mapping[str, str]
     behind: Callable[[], Kconfig]
+    whole: bool = False
 
     @property
     def source(self) -> str:
         """Where the kernel's was read."""
-        return f"the option kconfig and {self.behind().source}"
+        behind = self._known_behind()
+        return "the option kconfig" if behind is None else f"the option kconfig and {behind.source}"
 
     def value(self, name: str) -> str | None:
-        """What the one or the other says."""
+        """What the one or the other says; `UnknownFact` where nobody says anything of `name`."""
         known = self.overlay.get(name)
-        return known if known is not None else self.behind().value(name)
+        if known is not None:
+            return known
+        behind = self._known_behind()
+        if behind is None and not self.whole:
+            raise UnknownFact(
+                f"the option kconfig does not give {name}, and the description of the target does not tell the "
+                "kernel's configuration",
+                remedy=f"give it too ('{name}=...'), or the kernel's whole .config, where what is not named is not set",
+            )
+        return behind.value(name) if behind is not None else None
 
     def did_you_mean(self, name: str) -> list[str]:
         """A line of evidence with names like `name` that are set, or none."""
-        return self.behind().did_you_mean(name)
+        behind = self._known_behind()
+        return did_you_mean(name, self.overlay) if behind is None else behind.did_you_mean(name)
+
+    def _known_behind(self) -> Kconfig | None:
+        try:
+            return self.behind()
+        except UnknownFact:
+            return None
+
+
+def is_whole(given: str | Mapping[str, object]) -> bool:
+    """Whether it is the .config of a kernel, by the heading that its configurator writes, rather than a few values."""
+    return isinstance(given, str) and _HEADING.search(given[:_HEADING_WITHIN]) is not None
 
 
 def parse_overlay(given: str | Mapping[str, object]) -> dict[str, str]:
@@ -69,7 +98,13 @@ def parse_overlay(given: str | Mapping[str, object]) -> dict[str, str]:
     quotes ('"(none)"').
     """
     if isinstance(given, str):
+        if given.strip() and "CONFIG_" not in given:
+            raise ValueError(
+                f"option kconfig: {given[:60]!r} sets nothing; it takes the text of a .config, not the name of a file"
+            )
         return _parse_text(given)
+    if not isinstance(given, Mapping):
+        raise TypeError(f"option kconfig: the text of a .config or a mapping of its values, not {type(given).__name__}")
     overlay: dict[str, str] = {}
     for name, value in given.items():
         if not isinstance(name, str) or not _NAME.fullmatch(name):

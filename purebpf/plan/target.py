@@ -217,9 +217,9 @@ class Target:
 
         What `given` does not name is the kernel's. ValueError for what is no configuration.
         """
-        from purebpf.plan.kconfig import OverlaidConfig, parse_overlay
+        from purebpf.plan.kconfig import OverlaidConfig, is_whole, parse_overlay
 
-        config = OverlaidConfig(parse_overlay(given), self.read_kconfig)
+        config = OverlaidConfig(parse_overlay(given), self.read_kconfig, is_whole(given))
         return replace(self, read_kconfig=lambda: config)
 
     @classmethod

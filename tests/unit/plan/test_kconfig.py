@@ -2,7 +2,9 @@
 
 import pytest
 
-from purebpf.plan.kconfig import ConfigText, OverlaidConfig, parse_overlay
+from purebpf.errors import UnknownFact
+from purebpf.plan.kconfig import ConfigText, OverlaidConfig, is_whole, parse_overlay
+from purebpf.relocate.kernel_facts import Kconfig
 
 TEXT = b'# CONFIG_NOT is not set\nCONFIG_A=y\nCONFIG_HZ=250\r\nXCONFIG_B=1\nCONFIG_S="a=b"\nCONFIG_A=n\nCONFIG_LAST=7'
 
@@ -49,6 +51,7 @@ def test_a_mapping_is_an_overlay() -> None:
     [
         ("CONFIG_A", "line 1: 'CONFIG_A' has no '='"),
         ("\nCONFIG_A=", "line 2: 'CONFIG_A=' gives no value"),
+        ("/boot/config-6.1", "'/boot/config-6.1' sets nothing; it takes the text of a .config, not the name of a file"),
         ({"HZ": 1}, "'HZ' is no name of a configuration value"),
         ({"LINUX_KERNEL_VERSION": 1}, "is no name of a configuration value"),
         ({3: 1}, "3 is no name"),
@@ -79,3 +82,32 @@ def test_the_kernels_configuration_is_read_only_for_what_the_user_does_not_say()
     assert asked == ["read"]
     assert config.source == "the option kconfig and here"
     assert config.did_you_mean("CONFIG_LOST")[0].startswith("did you mean 'CONFIG_LAST'")
+
+
+def test_bytes_are_neither_text_nor_mapping() -> None:
+    with pytest.raises(TypeError, match=r"option kconfig: .* not bytes"):
+        parse_overlay(b"CONFIG_A=y")  # type: ignore[arg-type]
+
+
+def unknown() -> Kconfig:
+    raise UnknownFact("the description of the target does not tell the kernel's configuration")
+
+
+def test_a_value_that_neither_the_user_nor_the_target_tells_is_named() -> None:
+    config = OverlaidConfig({"CONFIG_A": "y"}, unknown)
+    assert config.value("CONFIG_A") == "y"
+    with pytest.raises(UnknownFact, match="the option kconfig does not give CONFIG_B") as caught:
+        config.value("CONFIG_B")
+    assert "'CONFIG_B=...'" in caught.value.remedy
+    assert config.source == "the option kconfig"
+    assert config.did_you_mean("CONFIG_AA") == ["did you mean 'CONFIG_A'?"]
+
+
+def test_of_a_whole_config_what_it_does_not_name_is_not_set() -> None:
+    text = "#\n# Automatically generated file; DO NOT EDIT.\n# Linux/x86 6.12.1 Kernel Configuration\n#\nCONFIG_A=y\n"
+    assert is_whole(text)
+    assert not is_whole("CONFIG_A=y")
+    assert not is_whole({"CONFIG_A": "y"})
+    assert OverlaidConfig(parse_overlay(text), unknown, is_whole(text)).value("CONFIG_B") is None
+    known = ConfigText(b"CONFIG_B=y", "here")
+    assert OverlaidConfig(parse_overlay(text), lambda: known, True).value("CONFIG_B") == "y"
