@@ -137,8 +137,31 @@ def load(
         if btf is not None or kconfig is not None:
             raise TypeError("a plan was made with its types and values: give btf and kconfig to plan()")
         made = spec
+        if kernel is None:
+            _warn_of_another_kernel(made)
     else:
         made = plan(spec, btf=btf, kconfig=kconfig)
+    for name, number in (("log_level", log_level), ("log_size", log_size)):
+        if not isinstance(number, int):
+            raise TypeError(f"{name} is a number, not {type(number).__name__}")
+        if not 0 <= number < 1 << 32:
+            raise ValueError(f"{name} is at least 0 and less than {1 << 32}, not {number}")
     behind = kernel if kernel is not None else RunningKernel()
     loaded = execute(made, behind, log_level=log_level, log_size=log_size)
     return BpfObject(made, loaded)
+
+
+def _warn_of_another_kernel(made: LoadPlan) -> None:
+    from purebpf.plan.target import RUNNING
+
+    running = os.uname().release
+    if made.target not in (RUNNING, running):
+        import warnings
+
+        warnings.warn(
+            f"this plan was made for '{made.target}', and the running kernel is {running}: places of fields and ids of "
+            "types may differ. Plan for purebpf.running_target(), or give what you know of this kernel the name "
+            f"'{running}'",
+            RuntimeWarning,
+            stacklevel=3,
+        )

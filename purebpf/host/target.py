@@ -10,7 +10,7 @@ from functools import cache
 from purebpf.host.cpus import possible_cpus
 from purebpf.host.features import supports
 from purebpf.host.version import running_version
-from purebpf.plan.target import ModuleTypes, ProgramTypes, Target
+from purebpf.plan.target import RUNNING, ModuleTypes, ProgramTypes, Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ VMLINUX_BTF = "/sys/kernel/btf/vmlinux"
 def running_target() -> Target:
     """The running kernel; cheap, as its features are probed and its BTF is read when they are asked for."""
     return Target(
-        name="the running kernel",
+        name=RUNNING,
         release=os.uname().release,
         kernel_version=running_version(),
         byteorder=sys.byteorder,

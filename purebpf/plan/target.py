@@ -123,6 +123,10 @@ def _no_kconfig() -> Kconfig:
     )
 
 
+RUNNING = "the running kernel"
+"""The name of the target that is this machine's kernel."""
+
+
 @frozen
 class Target:
     """One kernel. `kernel_version` is encoded as the kernel's KERNEL_VERSION() does.

@@ -10,7 +10,7 @@ from purebpf.frozen import replace
 from purebpf.spec.maps import map_type
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, Pinning, ProgramSpec, VariableSpec
 from purebpf.spec.sections import match_section
-from purebpf.uapi import MapType
+from purebpf.uapi import AttachType, MapType, ProgramType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,8 +181,67 @@ def with_program(spec: ObjectSpec, name: str, **properties: Any) -> ObjectSpec:
             flags=definition.program_flags,
             autoload=changed.autoload and not section.startswith("?"),
         )
-    allowed = ("type", "expected_attach_type", "attach_to", "target_program", "flags", "log_level", "autoload")
-    for key in properties:
-        if key not in allowed:
-            raise TypeError(f"a program has no property '{key}'; it has: section, {', '.join(allowed)}")
+    for key, value in properties.items():
+        check = _PROGRAM_PROPERTIES.get(key)
+        if check is None:
+            raise TypeError(f"a program has no property '{key}'; it has: section, {', '.join(_PROGRAM_PROPERTIES)}")
+        properties[key] = check(key, value)
     return replace(spec, programs={**spec.programs, name: replace(changed, **properties)})
+
+
+def _program_type(key: str, value: Any) -> Any:
+    return _member(key, value, ProgramType)
+
+
+def _attach_type(key: str, value: Any) -> Any:
+    return None if value is None else _member(key, value, AttachType)
+
+
+def _member(key: str, value: Any, kinds: type[ProgramType] | type[AttachType]) -> Any:
+    """The kernel's number; it may be named as the kernel names it ("cgroup_skb")."""
+    if isinstance(value, str):
+        names = {str(kind): kind for kind in kinds}
+        if value not in names:
+            raise ValueError(f"{key} of a program: there is no '{value}'{_nearest(value, names)}")
+        return names[value]
+    number = _number(key, value)
+    # The kernel may know numbers that this library does not.
+    return next((kind for kind in kinds if kind == number), number)
+
+
+def _number(key: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{key} of a program is a number, not {type(value).__name__}")
+    if not 0 <= value < 1 << 32:
+        raise ValueError(f"{key} of a program is at least 0 and less than {1 << 32}, not {value}")
+    return value
+
+
+def _flag(key: str, value: Any) -> bool:
+    if not isinstance(value, int) or value not in (0, 1):
+        raise TypeError(f"{key} of a program is True or False, not {value!r}")
+    return bool(value)
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{key} of a program is a name, not {type(value).__name__}")
+    return value
+
+
+def _loaded_program(key: str, value: Any) -> Any:
+    if value is not None and not isinstance(value, int) and not hasattr(value, "fileno"):
+        raise TypeError(f"{key} of a program is a loaded program or an fd, not {type(value).__name__}")
+    return value
+
+
+_PROGRAM_PROPERTIES: Final = {
+    "type": _program_type,
+    "expected_attach_type": _attach_type,
+    "attach_to": _text,
+    "target_program": _loaded_program,
+    "flags": _number,
+    "log_level": _number,
+    "autoload": _flag,
+}
+"""What `with_program` can change besides the section, and what checks it."""

@@ -1,11 +1,13 @@
 """The verbs that need no kernel, and what they tell the log."""
 
 import logging
+import os
 from collections.abc import Callable
 
 import pytest
 
 import purebpf
+from purebpf.frozen import replace
 from purebpf.plan.target import Target
 from tests.conftest import BUILT
 
@@ -62,3 +64,33 @@ def test_each_verb_takes_a_path_bytes_or_an_open_file() -> None:
 def test_an_object_is_named_after_its_file_up_to_the_first_dot() -> None:
     assert purebpf.open(MINIMAL).name == "minimal"
     assert purebpf.open(MINIMAL, name="other").name == "other"
+
+
+class Reached(Exception):
+    """The kernel would be asked now."""
+
+
+@pytest.fixture
+def nothing_executed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def execute(*_: object, **__: object) -> None:
+        raise Reached
+
+    monkeypatch.setattr("purebpf.api.execute", execute)
+
+
+@pytest.mark.usefixtures("nothing_executed")
+def test_a_plan_for_another_kernel_is_loaded_with_a_warning_only() -> None:
+    with pytest.raises(Reached), pytest.warns(RuntimeWarning, match=r"made for '6\.12', and the running kernel is"):
+        purebpf.load(purebpf.plan(MINIMAL, TARGET))
+    for name in (os.uname().release, "the running kernel"):
+        with pytest.raises(Reached):
+            purebpf.load(purebpf.plan(MINIMAL, replace(TARGET, name=name)))
+
+
+@pytest.mark.usefixtures("nothing_executed")
+def test_a_log_level_is_a_number() -> None:
+    plan = purebpf.plan(MINIMAL, replace(TARGET, name="the running kernel"))
+    with pytest.raises(TypeError, match="log_level is a number, not str"):
+        purebpf.load(plan, log_level="2")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="log_size is at least 0 and less than 4294967296, not -1"):
+        purebpf.load(plan, log_size=-1)

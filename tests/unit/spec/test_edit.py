@@ -213,3 +213,35 @@ def test_mistakes_about_programs_are_the_callers() -> None:
         untyped().with_program("entry", size=1)
     with pytest.raises(ValueError, match="no program 'entri'; near: entry"):
         untyped().with_program("entri", section="xdp")
+
+
+def test_types_of_a_program_are_given_by_member_number_or_name() -> None:
+    for given in (ProgramType.XDP, int(ProgramType.XDP), "xdp"):
+        assert untyped().with_program("entry", type=given).programs["entry"].type is ProgramType.XDP
+    for wanted in (AttachType.XDP_CPUMAP, int(AttachType.XDP_CPUMAP), "xdp_cpumap", None):
+        changed = untyped().with_program("entry", expected_attach_type=wanted).programs["entry"]
+        assert changed.expected_attach_type is (None if wanted is None else AttachType.XDP_CPUMAP)
+    assert untyped().with_program("entry", type=4711).programs["entry"].type == 4711
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "error", "reason"),
+    [
+        ("type", "xpd", ValueError, "there is no 'xpd'; near: xdp"),
+        ("type", None, TypeError, "type of a program is a number, not NoneType"),
+        ("expected_attach_type", "no_such", ValueError, "there is no 'no_such'"),
+        ("flags", "x", TypeError, "flags of a program is a number, not str"),
+        ("flags", -1, ValueError, "at least 0 and less than 4294967296, not -1"),
+        ("log_level", 1 << 32, ValueError, "log_level of a program is at least 0"),
+        ("attach_to", 5, TypeError, "attach_to of a program is a name, not int"),
+        ("target_program", "x", TypeError, "target_program of a program is a loaded program or an fd, not str"),
+        ("autoload", "no", TypeError, "autoload of a program is True or False, not 'no'"),
+        ("autoload", 2, TypeError, "autoload of a program is True or False, not 2"),
+    ],
+)
+def test_a_value_that_a_property_cannot_have_is_refused(
+    key: str, value: object, error: type[Exception], reason: str
+) -> None:
+    with pytest.raises(error) as caught:
+        untyped().with_program("entry", **{key: value})
+    assert reason in str(caught.value)
