@@ -89,7 +89,7 @@ def test_an_object_that_asks_about_its_own_types_needs_none_of_the_kernel(bpf_ob
     spec = purebpf.open(bpf_object("core_local"))
     assert spec.btf is not None
     known = purebpf.running_target()
-    without = Target("without BTF", known.release, known.kernel_version, known.byteorder, features=known.features)
+    without = Target(known.name, known.release, known.kernel_version, known.byteorder, features=known.features)
     with purebpf.load(purebpf.plan(spec, without)) as loaded:
         loaded.programs["local"].test_run()
         assert loaded.variables["record_type"] == spec.btf.find("record")[0]
