@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Answers = Iterator[Answer[tuple[Report, ...]]]
 
 _REMEDIES = (
+    ("give the configuration with the option kconfig", "give the configuration: --kconfig FILE"),
     (
         "give it with the option kconfig, as text or as a mapping: kconfig='CONFIG_HZ=250'",
         "give it: --kconfig FILE, or --kconfig CONFIG_HZ=250",

@@ -232,14 +232,31 @@ class _Judge:
             if source != BPF_PSEUDO_BTF_ID or imm_at(step.code, insn + 1, self._spec.byteorder):
                 continue
             name = abi.name_of(imm_at(step.code, insn, self._spec.byteorder))
-            try:
-                known = not name or bool(self._target.symbols().addresses(name))
-            except (UnknownFact, NotPermitted):
-                return
-            if not known:
-                reason = f"it refers to '{name}' at instruction {insn}, a variable that the kernel's symbols leave out"
-                remedy = "a kernel that is built with CONFIG_KALLSYMS_ALL has it"
-                yield Finding(_FAILS, subject, "kernel symbol", name, reason, (), remedy)
+            verdict = self._has_variable(name) if name else _LOADS
+            if verdict is not _LOADS:
+                perhaps = "perhaps " if verdict is _UNKNOWN else ""
+                reason = f"it refers to '{name}' at instruction {insn}, a variable that {perhaps}is no kernel symbol"
+                remedy = (
+                    "a kernel built with CONFIG_KALLSYMS_ALL has it; give the configuration with the option kconfig"
+                )
+                yield Finding(verdict, subject, "kernel symbol", name, reason, (), remedy)
+
+    def _has_variable(self, name: str) -> Verdict:
+        """Whether a variable is among the kernel's symbols, by these or by the configuration."""
+        try:
+            return _LOADS if self._target.symbols().addresses(name) else _FAILS
+        except NotPermitted:
+            return _LOADS
+        except UnknownFact:
+            pass
+        try:
+            config = self._target.configuration()
+            if config.value("CONFIG_KALLSYMS_ALL") == "y":
+                return _LOADS
+            # A few options given by hand are no configuration.
+            return _FAILS if config.value("CONFIG_KALLSYMS") else _UNKNOWN
+        except BpfError:
+            return _UNKNOWN
 
     def _fields(self, plan: LoadPlan, step: LoadProgram, subject: str, abi: Abi) -> Iterator[Finding]:
         maps = {each.name: each for each in plan.maps()}

@@ -173,7 +173,13 @@ def test_a_variable_that_the_symbols_leave_out_is_told_where_the_symbols_are_kno
     assert target.btf is not None
     (variable,) = target.btf.find("bpf_check")
     spec = _spec(Assembler().ldimm64(R1, variable, source=3).mov(R0, 0).exit())
-    assert check(spec, target).verdict is Verdict.LOADS
+    assert check(spec, target).verdict is Verdict.UNKNOWN
+    for config, verdict in (
+        ("CONFIG_KALLSYMS=y\nCONFIG_KALLSYMS_ALL=y", Verdict.LOADS),
+        ("CONFIG_KALLSYMS=y\n# CONFIG_KALLSYMS_ALL is not set", Verdict.FAILS),
+        ("CONFIG_HZ=250", Verdict.UNKNOWN),
+    ):
+        assert check(spec, purebpf.Target.from_btf(target.btf, release="6.12", kconfig=config)).verdict is verdict
     hidden = purebpf.Target.from_btf(target.btf, release="6.12", symbols={})
     (finding,) = check(spec, hidden).findings
     assert (finding.need, finding.name) == ("kernel symbol", "bpf_check")
