@@ -86,6 +86,7 @@ _UNSPEC: Final = ProgramType.UNSPEC
 _KPROBE: Final = ProgramType.KPROBE
 _STRUCT_OPS: Final = ProgramType.STRUCT_OPS
 _STRUCT_OPS_MAP: Final = MapOrigin.STRUCT_OPS
+_ANY_VERSION_SINCE: Final = 0x050000
 _PROG_NAME: Final = Feature.PROG_NAME
 _GLOBAL_DATA: Final = Feature.GLOBAL_DATA
 _PERCPU_DATA: Final = Feature.PERCPU_DATA
@@ -314,9 +315,10 @@ def _load_program(
 
 def _kernel_version(spec: ObjectSpec, program: ProgramSpec, target: Target) -> int:
     """Kernels before 5.0 refuse a kprobe program made for another version, so the file's is not asked there."""
-    if program.type == _KPROBE or not spec.kernel_version:
+    of_file = spec.kernel_version
+    if not of_file or (program.type == _KPROBE and target.kernel_version < _ANY_VERSION_SINCE):
         return target.kernel_version
-    return spec.kernel_version
+    return of_file
 
 
 def _check_loadable(program: ProgramSpec) -> None:

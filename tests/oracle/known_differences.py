@@ -45,4 +45,4 @@ EXCEPTION_CALLBACK: Final = "libbpf 1.1 is older than exception callbacks (1.3) 
 # order among values and freezes, among slots, and among bindings, each on its own.
 
 TAKES_THE_RUNNING_VERSION: Final = frozenset((ProgramType.KPROBE,))
-"""Types that older kernels load only for their own version: what the file's version section says is not asked."""
+"""Types that older kernels load only for their own version, which libbpf 1.1 does not find where Debian writes it."""

@@ -35,7 +35,7 @@ def test_each_other_treatment_of_functions_is_that_of_some_program() -> None:
     assert left_out["call_the_absent"] == ABSENT_FUNCTION
 
 
-def test_libbpf_takes_the_version_of_the_file_for_a_kprobe() -> None:
+def test_the_version_of_the_file_goes_before_that_of_the_kernel() -> None:
     loaded = judge(SOURCES / "built" / "version.bpf.o").loaded["on_nanosleep"]
     assert ProgramType(loaded["type"]) in TAKES_THE_RUNNING_VERSION
     assert loaded["kernel_version"] == 4 << 16 | 19 << 8 | 7

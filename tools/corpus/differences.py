@@ -86,11 +86,6 @@ EXPLAINED: Final = (
         version="1.1",
     ),
     Explanation(
-        "PROG_LOAD kernel_version",
-        "kernels before 5.0 load a kprobe only for their own version, so what the file says is not asked",
-        object="built/version",
-    ),
-    Explanation(
         "MAP_UPDATE value",
         "LINUX_HAS_SYSCALL_WRAPPER: libbpf asks by a kprobe, which a kernel without them refuses; purebpf by symbols",
         libbpf="^00$",

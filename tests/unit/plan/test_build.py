@@ -257,14 +257,19 @@ def test_an_attach_type_that_is_optional_is_dropped_on_old_kernels() -> None:
     assert one_program(needed, EXP_ATTACH_TYPE=False).expected_attach_type is AttachType.CGROUP_INET4_BIND
 
 
-def test_the_version_is_the_files_or_the_kernels_and_for_kprobes_always_the_kernels() -> None:
-    for section, version, expected in (
-        ("xdp", None, 0x060C03),
-        ("xdp", 0x040404, 0x040404),
-        ("kprobe/f", 0x040404, 0x060C03),
-    ):
+@pytest.mark.parametrize("section", ["xdp", "kprobe/f"])
+def test_the_version_is_the_files_or_else_the_kernels(section: str) -> None:
+    for version, expected in ((None, 0x060C03), (0x040404, 0x040404)):
         file = ObjectWriter(version=version).function("entry", EXIT, section=section)
         assert one_program(file).kernel_version == expected
+
+
+def test_for_kprobes_the_version_is_the_kernels_where_the_kernel_compares_them() -> None:
+    old = replace(target(), release="4.19.0", kernel_version=0x041300)
+    for section, expected in (("xdp", 0x040404), ("kprobe/f", 0x041300)):
+        file = ObjectWriter(version=0x040404).function("entry", EXIT, section=section)
+        (step,) = plan_object(open_object(file.build(), name="test"), old).programs()
+        assert step.kernel_version == expected
 
 
 def test_license_and_flags_are_the_files() -> None:
