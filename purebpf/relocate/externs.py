@@ -86,12 +86,12 @@ class _Resolver:
     image: bytearray = field(default_factory=bytearray)
     fd_array: list[str] = field(default_factory=lambda: [""])
     symbols: Symbols | None = None
+    failed: list[tuple[ExternSpec, _Missing]] = field(default_factory=list)
 
     def resolve_all(self) -> None:
         """Find all that is used, or raise for the first that is missing, the others named with it."""
         if KCONFIG_MAP in self.spec.maps:
             self.image = bytearray(self.spec.maps[KCONFIG_MAP].value_size)
-        failed: list[tuple[ExternSpec, _Missing]] = []
         for extern in self.spec.externs.values():
             if extern.kind is ExternKind.KCONFIG and extern.name not in self.uses:
                 # The map holds it all the same; what it would be is nobody's trouble.
@@ -101,13 +101,13 @@ class _Resolver:
                 try:
                     self._resolve(extern)
                 except _Missing as missing:
-                    failed.append((extern, missing))
+                    self.failed.append((extern, missing))
                 except BpfError as error:
                     program = self.uses[extern.name].program.name
                     error.add_note(f"program '{program}' asks for {word_for(extern)} '{extern.name}'")
                     raise
-        if failed:
-            raise self._error(*failed[0], [extern for extern, _ in failed[1:]])
+        if self.failed:
+            raise self._error(*self.failed[0], [extern for extern, _ in self.failed[1:]])
 
     def _resolve(self, extern: ExternSpec) -> None:
         if not extern.section:
@@ -203,7 +203,8 @@ class _Resolver:
         if place is None:
             if extern.weak:
                 return None
-            raise self._no_such_type(extern, name)
+            # Only the first is told with its reason, and near names cost 0.1 s of reading all the kernel's.
+            raise self._no_such_type(extern, name) if not self.failed else _Missing("it is not there")
         btf, found = place
         kernel_type = _type_behind(btf, found.id)
         if self.spec.btf is None or types_compatible(self.spec.btf, extern.type, btf, kernel_type):

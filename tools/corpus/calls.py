@@ -3,7 +3,7 @@
 Rules: two recordings of the same requests are equal, whichever library made them: descriptors become the order in which
 things were made ('map 2', 'btf', 'program 0', 'types of id 5'), addresses become what stood there, fields about the
 log are dropped, attributes are as long as the longest. A library's questions about the kernel's features are left out.
-A program that is loaded again for the sake of its log counts once, with the last verdict.
+What is loaded again for the sake of its log counts once, with the last verdict.
 """
 
 import json
@@ -37,6 +37,7 @@ NAMES: Final = {
 SLOT: Final = "MAP_UPDATE of a slot"
 """Putting a map or program into a map."""
 
+_LOADS: Final = ("PROG_LOAD", "BTF_LOAD")
 _ATTRIBUTE: Final = 168
 _LDIMM64: Final = 0x18
 _CALL: Final = 0x85
@@ -134,7 +135,8 @@ def read(path: Path) -> Recording:
 
 def _append(calls: list[Call], call: Call) -> None:
     last = calls[-1] if calls else None
-    if last is not None and last.command == call.command == "PROG_LOAD" and last.errno and last.fields == call.fields:
+    repeated = last is not None and last.command == call.command and last.errno and last.fields == call.fields
+    if repeated and call.command in _LOADS:
         calls[-1] = call
         return
     calls.append(call)

@@ -9,6 +9,7 @@ import pytest
 from purebpf.btf import Btf, BtfWriter, Function, FunctionProto, Int, Linkage, Pointer, Struct, Variable
 from purebpf.errors import BpfError, NotPermitted, PlanError, UnknownFact, UnresolvedExtern
 from purebpf.plan.kconfig import ConfigText
+from purebpf.relocate import externs
 from purebpf.relocate.externs import resolve_externs
 from purebpf.relocate.model import Address, BtfSlot, KernelType, LinkedProgram, MapSlot, ResolvedExterns
 from purebpf.spec import ExternCall, ExternKind, ExternSpec, ExternValue, MapSpec, ObjectSpec
@@ -414,6 +415,20 @@ def test_all_that_is_missing_is_named_at_once_the_first_with_its_reason() -> Non
     message = refusal(Kernel(), using("CONFIG_GONE", "lost", "bpf_gone"), *externs)
     assert "kernel configuration value 'CONFIG_GONE' cannot be had: it is not set" in message
     assert "nor can be had: kernel symbol 'lost', kernel function 'bpf_gone'" in message
+
+
+def test_near_names_are_looked_for_once_however_much_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def did_you_mean(wanted: str, names: Iterable[str]) -> list[str]:
+        asked.append(wanted)
+        return []
+
+    monkeypatch.setattr(externs, "did_you_mean", did_you_mean)
+    gone = [kfunc(f"bpf_gone_{letter}") for letter in "abc"]
+    message = refusal(Kernel(), using(*(extern.name for extern in gone), calls=True), *gone)
+    assert "nor can be had: kernel function 'bpf_gone_b', kernel function 'bpf_gone_c'" in message
+    assert asked == ["bpf_gone_a"]
 
 
 def test_a_kernel_that_tells_too_little_is_an_error_that_names_who_asks() -> None:
