@@ -92,8 +92,35 @@ _HINTS: tuple[tuple[str, str], ...] = (
         "type information is missing: build the object with -g, and run a kernel with CONFIG_DEBUG_INFO_BTF=y",
     ),
     (
-        r"sleepable|might sleep",
+        r"is not sleepable|can be sleepable",
+        "a program cannot sleep there, and its section name says that it may: take the .s out of the section name",
+    ),
+    (
+        r"[Ss]leepable prog\w* can",
+        "a sleepable program may not do this: do it another way, or take the .s out of the section name",
+    ),
+    (
+        r"sleep\w* .*region|non-sleepable context",
+        "what may sleep is called outside of the region only: call it before the lock is taken or after it is released",
+    ),
+    (
+        r"non-sleepable prog|(?:must be|a) sleepable",
         "only a sleepable program may do this: use a section name with .s where the type has one",
+    ),
+    (
+        r"is not modifiable",
+        "fmod_ret goes only to the hooks security_*() and to functions that the kernel marks for error injection "
+        "(CONFIG_FUNCTION_ERROR_INJECTION): use another function, or fexit to look without changing",
+    ),
+    (
+        r"isn't KIND_VAR(?! or)",
+        "up to Linux 6.3 a program cannot hold the address of a kernel function that exists, which is what "
+        "bpf_ksym_exists() asks for: decide by a constant (.rodata) set before loading, or in programs of their own",
+    ),
+    (
+        r"bpf_rdonly_cast type ID",
+        "the kernel has to know the struct by the number: bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(struct "
+        "...))",
     ),
     (
         r"expects refcounted|must be referenced|must be a rcu pointer|must be (?:a )?trusted|untrusted_ptr_",
@@ -101,11 +128,17 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (r"R\d+ type=\S+ expected=", "the argument is of the wrong kind: pass a pointer to what the function expects"),
     (
-        r"bpf_spin_lock|-ed region|lock is held",
+        r"progs? cannot use bpf_\w+ yet|progs? cannot use bpf_\{",
+        "programs of this type may not use a map whose values hold such a field: use another program type, or a map "
+        "without it (atomic operations where a lock guards numbers)",
+    ),
+    (
+        r"-ed region|lock is held|holding a lock|lock .*must be held|unlock is missing|unlock cannot be out of order"
+        r"|unlock of different lock|without taking a lock|Locking two",
         "release the lock on every path, and call nothing but what is allowed while it is held",
     ),
     (
-        r"write into map forbidden|read into map forbidden|rdonly",
+        r"write into map forbidden|read into map forbidden|\brdonly_",
         "the memory is read-only: constants (.rodata) are set before loading only",
     ),
     (
