@@ -299,24 +299,43 @@ class _Resolver:
         """What to say if the verifier reaches a call of a weak function that is not there."""
         name = essential_name(extern.name)
         place = self._look_up(name, Kind.FUNC)
-        missing = self._no_such_type(extern, name) if place is None else self._another_type(extern, *place)
+        remedy = "ask bpf_ksym_exists() before the call"
+        if place is None:
+            missing = self._no_such_type(extern, name)
+        else:
+            missing = self._another_type(extern, *place)
+            remedy = f"{missing.remedy}; or {remedy}"
         return Failure(
-            f"it calls the weak kernel function '{extern.name}', and {missing.reason}",
-            missing.evidence,
-            "ask bpf_ksym_exists() before the call",
+            f"it calls the weak kernel function '{extern.name}', and {missing.reason}", missing.evidence, remedy
         )
 
     def _another_type(self, extern: ExternSpec, btf: Btf, found: KernelType) -> _Missing:
-        # Loaded here because only errors need it.
-        from purebpf.btf import type_name
+        # Loaded here because only errors need them.
+        from purebpf.btf import Forward, Struct, Union, type_name
+        from purebpf.relocate.mismatch import first_mismatch
 
         where = f"module {found.module}" if found.module else "the kernel"
+        declared = f"declared in the file as {_declaration(self.spec, extern)}"
+        assert self.spec.btf is not None
+        pair = first_mismatch(self.spec.btf, extern.type, btf, _type_behind(btf, found.id))
+        match pair and (self.spec.btf[pair[0]], btf[pair[1]]):
+            case (Forward() as ours, Struct() | Union()):
+                word = f"{'union' if ours.is_union else 'struct'} {ours.name}"
+                return _Missing(
+                    f"the file does not define {word}, which {where} does",
+                    [declared],
+                    f"give {word} a body in the file, if only an empty one, or include vmlinux.h",
+                )
+            case (Struct() | Union(), Forward() as theirs):
+                word = f"{'union' if theirs.is_union else 'struct'} {theirs.name}"
+                return _Missing(
+                    f"the file defines {word}, which {where} does not",
+                    [declared],
+                    f"only declare it in the file, as {where} does: {word};",
+                )
         return _Missing(
             f"{where} has it with another type",
-            [
-                f"declared in the file as {_declaration(self.spec, extern)}",
-                f"in {where} it is {type_name(btf, found.id)}",
-            ],
+            [declared, f"in {where} it is {type_name(btf, found.id)}"],
             "declare it as the kernel has it: purebpf btf c running",
         )
 

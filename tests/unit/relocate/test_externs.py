@@ -6,7 +6,7 @@ from struct import unpack_from
 
 import pytest
 
-from purebpf.btf import Btf, BtfWriter, Function, FunctionProto, Int, Linkage, Pointer, Struct, Variable
+from purebpf.btf import Btf, BtfWriter, Forward, Function, FunctionProto, Int, Linkage, Pointer, Struct, Variable
 from purebpf.errors import BpfError, NotPermitted, PlanError, UnknownFact, UnresolvedExtern
 from purebpf.plan.kconfig import ConfigText
 from purebpf.relocate import externs
@@ -332,6 +332,37 @@ def test_a_weak_function_of_another_type_counts_as_missing_and_a_strong_one_is_r
 def test_a_variable_of_another_type_is_refused_even_if_weak() -> None:
     message = refusal(Kernel(), using("runqueues"), ksym("runqueues", LocalTypes.INT, weak=True))
     assert "declared in the file as int runqueues\n  in the kernel it is struct task runqueues" in message
+
+
+def declaring(kernel_defines: bool) -> tuple[Kernel, ObjectSpec]:
+    """A variable of a struct that only one side defines: the kernel, else the object."""
+    sides = []
+    for defined in (kernel_defines, not kernel_defines):
+        writer = BtfWriter()
+        writer.add(Struct("rq", 4, ()) if defined else Forward("rq"))
+        writer.add(Variable("queue", TypeId(1), Linkage.GLOBAL))
+        sides.append(Btf.parse(writer.build()))
+    kernel, local = sides
+    return Kernel(kernel), replace(spec_of(ksym("queue", TypeId(1))), btf=local)
+
+
+def test_a_struct_that_the_file_only_declares_is_named() -> None:
+    kernel, declared = declaring(kernel_defines=True)
+    with pytest.raises(UnresolvedExtern) as caught:
+        resolve_externs(declared, [using("queue")], kernel)
+    assert str(caught.value) == (
+        "cannot prepare program 'entry', instruction 0: kernel symbol 'queue' cannot be had: the file does not "
+        "define struct rq, which the kernel does\n"
+        "  declared in the file as struct rq queue\n"
+        "give struct rq a body in the file, if only an empty one, or include vmlinux.h"
+    )
+
+
+def test_a_struct_that_only_the_file_defines_is_named() -> None:
+    kernel, declared = declaring(kernel_defines=False)
+    with pytest.raises(UnresolvedExtern, match="the file defines struct rq, which the kernel does not") as caught:
+        resolve_externs(declared, [using("queue")], kernel)
+    assert str(caught.value).endswith("only declare it in the file, as the kernel does: struct rq;")
 
 
 @pytest.mark.parametrize(
