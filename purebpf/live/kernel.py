@@ -335,18 +335,19 @@ def _kind_of(found: Fd) -> str:
 
 def _refusal(step: LoadProgram, error: OSError, log: str, line_of: LineOf) -> BpfError:
     """The error for a program that was refused: the verifier's if it said anything, else the kernel's."""
-    if error.errno == errno.EINVAL and step.expected_attach_type:
-        from purebpf.live.too_new import too_new
-
-        old = too_new(step.expected_attach_type, step.name)
-        if old is not None:
-            return old
-    if not log.strip():
-        return kernel_error("load program", step.name, error, program_type=step.type)
     from purebpf.live.verifier import explain, poisoned_access
-    from purebpf.plan.left_out import why_left_out
 
     verdict = explain(log, line_of)
+    if error.errno == errno.EINVAL and verdict.insn is None:
+        from purebpf.live.too_new import unknown_kind
+
+        unknown = unknown_kind(step.type, step.expected_attach_type, step.name)
+        if unknown is not None:
+            return unknown
+    if not log.strip():
+        return kernel_error("load program", step.name, error, program_type=step.type)
+    from purebpf.plan.left_out import why_left_out
+
     poisoned = poisoned_access(verdict, step.poisoned)
     failure = poisoned.failure() if poisoned is not None else None
     if verdict.poison is not None and verdict.poison.kind == "map":
