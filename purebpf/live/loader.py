@@ -126,7 +126,8 @@ class _Loading:
                 self._map_memory(step)
             case SetInnerMap():
                 if step.map not in self._reused:
-                    self._set_slot(step.map, step.index, self.loaded.maps[step.inner], step.key_size)
+                    inner = self.loaded.maps[step.inner]
+                    self._set_slot(step.map, step.index, f"map '{step.inner}'", inner, step.key_size)
             case FreezeMap():
                 self.kernel.freeze_map(step.map, self.loaded.maps[step.map])
             case LoadProgram():
@@ -136,7 +137,8 @@ class _Loading:
             case BindMap():
                 self.kernel.bind_map(self.loaded.programs[step.program], self.loaded.maps[step.map])
             case SetProgram():
-                self._set_slot(step.map, step.index, self.loaded.programs[step.program])
+                program = self.loaded.programs[step.program]
+                self._set_slot(step.map, step.index, f"program '{step.program}'", program)
             case FillStructOps():
                 self.loaded.ops[step.map] = self._filled(step)
 
@@ -232,9 +234,13 @@ class _Loading:
         except KernelError as error:
             raise _with_advice(error, step) from error.__cause__
 
-    def _set_slot(self, name: str, index: int, item: Handle, key_size: int = 4) -> None:
+    def _set_slot(self, name: str, index: int, what: str, item: Handle, key_size: int = 4) -> None:
         key, value = index.to_bytes(key_size, self._byteorder), item.number.to_bytes(4, self._byteorder)
-        self.kernel.update_map(name, self.loaded.maps[name], key, value)
+        try:
+            self.kernel.update_map(name, self.loaded.maps[name], key, value)
+        except KernelError as error:
+            error.evidence = (f"slot {index} was to hold {what}", *error.evidence)
+            raise
 
     def _map_memory(self, step: MapMemory) -> None:
         handle = self.loaded.maps[step.map]

@@ -81,7 +81,8 @@ _IMAGES: Final = (_DATA, MapOrigin.KCONFIG)
 _PINNED: Final = Pinning.BY_NAME
 _PROG_ARRAY: Final = MapType.PROG_ARRAY
 _ARENA: Final = MapType.ARENA
-_OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
+_ARRAY_OF_MAPS: Final = MapType.ARRAY_OF_MAPS
+_OF_MAPS: Final = (_ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 _UNSPEC: Final = ProgramType.UNSPEC
 _KPROBE: Final = ProgramType.KPROBE
 _STRUCT_OPS: Final = ProgramType.STRUCT_OPS
@@ -337,6 +338,13 @@ def _check_loadable(program: ProgramSpec) -> None:
 
 
 def _inner_slots(outer: MapSpec, maps: Mapping[str, MapSpec]) -> Iterator[SetInnerMap]:
+    # In a hash a slot's number is a key: any will do, if there are not too many.
+    count = len(outer.slots)
+    if outer.type != _ARRAY_OF_MAPS and count > outer.max_entries:
+        raise PlanError(
+            f"the values of map '{outer.name}' fill {count} slots, and its max_entries is {outer.max_entries}",
+            remedy=f"spec.with_map('{outer.name}', max_entries={count}), or fewer values in the file",
+        )
     for index, inner in outer.slots:
         if inner not in maps:
             raise PlanError(
@@ -345,6 +353,8 @@ def _inner_slots(outer: MapSpec, maps: Mapping[str, MapSpec]) -> Iterator[SetInn
             )
         if outer.key_size < 4 and index >> 8 * outer.key_size:
             raise PlanError(f"the key of map '{outer.name}' takes {outer.key_size} bytes, too few for slot {index}")
+        if outer.type == _ARRAY_OF_MAPS and index >= outer.max_entries:
+            raise _no_such_slot(outer, index, f"map '{inner}'")
         yield SetInnerMap(outer.name, index, inner, outer.key_size)
 
 
@@ -358,4 +368,14 @@ def _program_slots(maps: Mapping[str, MapSpec], loaded: set[str]) -> Iterator[Se
                     f"slot {index} of map '{map_spec.name}' names program '{program}', which is not loaded",
                     remedy=f"load '{program}' too, or drop it from the map's values",
                 )
+            if index >= map_spec.max_entries:
+                raise _no_such_slot(map_spec, index, f"program '{program}'")
             yield SetProgram(map_spec.name, index, program)
+
+
+def _no_such_slot(holder: MapSpec, index: int, item: str) -> PlanError:
+    enough = max(slot for slot, _ in holder.slots) + 1
+    return PlanError(
+        f"slot {index} of map '{holder.name}' holds {item}, and its max_entries is {holder.max_entries}",
+        remedy=f"spec.with_map('{holder.name}', max_entries={enough}), or drop the slot from the map's values",
+    )

@@ -35,6 +35,7 @@ from purebpf.preflight.kinds import GPL_REMEDY, Ages, gpl_compatible, kind_of, m
 from purebpf.preflight.map_fields import NOT_FOR, special_fields
 from purebpf.preflight.report import Finding, Report, Verdict, worst
 from purebpf.relocate.model import PoisonedCall
+from purebpf.relocate.patch import is_poisoned
 from purebpf.spec.model import ExternKind, ObjectSpec
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import InsnIndex
@@ -205,6 +206,8 @@ class _Judge:
 
     def _calls(self, step: LoadProgram, subject: str, abi: Abi, live: frozenset[InsnIndex]) -> Iterator[Finding]:
         poisoned = {each.insn for each in step.poisoned}
+        # Of a constant of two slots both are poisoned.
+        poisoned |= {InsnIndex(i + 1) for i in poisoned if is_poisoned(step.code, i + 1, self._spec.byteorder)}
         kind, ages = kind_of(step, abi), Ages(*self._ages())
         for insn, source, number in iter_calls(step.code, self._spec.byteorder):
             if insn not in live or insn in poisoned or source == BPF_PSEUDO_CALL:

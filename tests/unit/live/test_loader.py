@@ -21,7 +21,16 @@ from purebpf.plan.target import Feature, Target
 from purebpf.relocate.model import BtfSlot
 from purebpf.uapi import MapType
 from purebpf.units import InsnIndex, TypeId
-from tests.fakes import STORAGE, FailingKernel, FakeKernel, RecordingKernel, interrupted, not_permitted, refused
+from tests.fakes import (
+    STORAGE,
+    FailingKernel,
+    FakeKernel,
+    RecordingKernel,
+    Request,
+    interrupted,
+    not_permitted,
+    refused,
+)
 from tests.writers import ObjectWriter
 
 BUILT = Path(__file__).parents[3] / "bpf" / "built"
@@ -152,6 +161,22 @@ def test_the_slots_of_a_prog_array_hold_the_programs() -> None:
     slots = kernel.map(loaded.maps["jumps"]).contents
     assert {int.from_bytes(key, "little"): item.name for key, item in slots.items()} == {0: "first", 2: "second"}
     loaded.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "holder", "slot"),
+    [
+        ("map_in_map", "by_index", "slot 1 was to hold map 'inner_a'"),
+        ("tailcall", "jumps", "slot 0 was to hold program 'first'"),
+    ],
+)
+def test_a_slot_that_the_kernel_refuses_is_told(name: str, holder: str, slot: str) -> None:
+    requests = RecordingKernel(FakeKernel())
+    execute(plan_of(name), requests).close()
+    at = next(i for i, request in enumerate(requests.requests) if request == Request("update_map", holder))
+    with pytest.raises(KernelError) as caught:
+        execute(plan_of(name), FailingKernel(FakeKernel(), at, refused))
+    assert (caught.value.subject, caught.value.evidence) == (holder, (slot,))
 
 
 def test_the_fds_of_maps_stand_in_the_code() -> None:

@@ -306,3 +306,31 @@ def test_a_slot_of_a_program_that_is_not_loaded_is_refused() -> None:
         "slot 0 of map 'jumps' names program 'first', which is not loaded\n"
         "load 'first' too, or drop it from the map's values"
     )
+
+
+@pytest.mark.parametrize(
+    ("file", "holder", "too_few", "reason", "enough"),
+    [
+        ("map_in_map", "by_index", 3, "slot 3 of map 'by_index' holds map 'inner_b', and its max_entries is 3", 4),
+        ("map_in_map", "by_index", 1, "slot 1 of map 'by_index' holds map 'inner_a', and its max_entries is 1", 4),
+        ("tailcall", "jumps", 2, "slot 2 of map 'jumps' holds program 'second', and its max_entries is 2", 3),
+    ],
+)
+def test_a_slot_beyond_max_entries_is_refused(file: str, holder: str, too_few: int, reason: str, enough: int) -> None:
+    with pytest.raises(PlanError) as caught:
+        plan(built(file).with_map(holder, max_entries=too_few))
+    remedy = f"spec.with_map('{holder}', max_entries={enough}), or drop the slot from the map's values"
+    assert str(caught.value) == f"{reason}\n{remedy}"
+    assert plan(built(file).with_map(holder, max_entries=enough)).steps
+
+
+def test_slots_of_a_hash_are_counted_because_their_numbers_are_keys() -> None:
+    spec = built("map_in_map")
+    outer = replace(spec.maps["by_key"], slots=((7, "inner_a"), (1000, "inner_b")))
+
+    def sized(entries: int) -> ObjectSpec:
+        return replace(spec, maps={**spec.maps, "by_key": replace(outer, max_entries=entries)})
+
+    assert SetInnerMap("by_key", 1000, "inner_b", 8) in plan(sized(2)).steps
+    with pytest.raises(PlanError, match="the values of map 'by_key' fill 2 slots, and its max_entries is 1"):
+        plan(sized(1))

@@ -3,7 +3,7 @@
 import pytest
 
 import purebpf
-from purebpf.btf import CoreKind, Int, Member, Struct
+from purebpf.btf import CoreKind, Enum, Enumerator, Int, Member, Struct
 from purebpf.insn import Assembler
 from purebpf.insn.asm import R0, R1, R2
 from purebpf.preflight.judge import check
@@ -89,6 +89,13 @@ def test_a_map_of_maps_that_does_not_say_of_what_kind_is_told() -> None:
     assert "what its inner maps are like" in _reasons(report)[0]
 
 
+def test_a_slot_beyond_max_entries_is_told() -> None:
+    spec = purebpf.open("bpf/built/map_in_map.bpf.o").with_map("by_index", max_entries=2)
+    report = check(spec, kernel("6.12"))
+    assert report.verdict is Verdict.FAILS
+    assert "slot 3 of map 'by_index' holds map 'inner_b', and its max_entries is 2" in _reasons(report)
+
+
 def test_instructions_that_the_release_does_not_have_fail() -> None:
     spec = _spec(Assembler().mov(R0, 7).mov(R2, 2).alu(R0, "s/=", R2).exit())
     report = check(spec, kernel("6.1"))
@@ -122,6 +129,15 @@ def test_an_access_that_cannot_be_placed_fails_where_the_code_reaches_it() -> No
     (finding,) = report.findings
     assert (finding.verdict, finding.need) == (Verdict.FAILS, "type")
     assert "'struct unheard_of' is not in this kernel" in finding.reason
+
+
+def test_a_poisoned_constant_of_two_slots_is_one_finding_and_no_call() -> None:
+    file = TypedObjectWriter(license=None)
+    file.types.add(Enum("unheard_of", 4, (Enumerator("GONE", 7),)))
+    file.function("entry", Assembler().ldimm64(R0, 7).exit(), section="socket")
+    file.records.core("socket", 0, 1, "0", CoreKind.ENUMVAL_VALUE)
+    (finding,) = check(purebpf.open(file.build(), name="object"), kernel("6.12")).findings
+    assert finding.need == "type"
 
 
 def test_an_access_behind_a_branch_that_is_not_taken_is_no_trouble() -> None:
