@@ -21,6 +21,7 @@ from purebpf.errors import (
     UnknownFact,
     UnresolvedExtern,
 )
+from purebpf.frozen import replace
 from purebpf.helper_ids import Helper
 from purebpf.insn.opcodes import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_CALL, BPF_PSEUDO_KFUNC_CALL, SLOT
 from purebpf.insn.patch import imm_at, iter_calls, iter_ldimm64, source_at
@@ -101,7 +102,7 @@ class _Judge:
     def program(self, name: str) -> Iterator[Finding]:
         """Everything that stands in the way of one program."""
         subject = f"program '{name}'"
-        plan = yield from self._planned(self._spec.with_programs(name), subject)
+        plan = yield from self._planned(_alone(self._spec, name), subject)
         self._take_maps(plan)
         if plan is not None:
             for step in plan.programs():
@@ -290,6 +291,16 @@ class _Judge:
             reason = f"a map of type {kind} needs to know what its inner maps are like, and the file does not say it"
             remedy = "declare one as its values: __array(values, struct inner)"
             yield Finding(_FAILS, subject, "map type", kind, reason, (), remedy)
+
+
+def _alone(spec: ObjectSpec, name: str) -> ObjectSpec:
+    """The object with one program; slots of those that a load has beside it are not its matter."""
+    beside = {each.name for each in spec.programs.values() if each.autoload and each.name != name}
+    maps = dict(spec.maps)
+    for each in spec.maps.values():
+        if each.type == MapType.PROG_ARRAY and each.slots:
+            maps[each.name] = replace(each, slots=tuple(slot for slot in each.slots if slot[1] not in beside))
+    return replace(spec.with_programs(name), maps=maps)
 
 
 def _of_error(error: BpfError, subject: str, spec: ObjectSpec) -> Finding:

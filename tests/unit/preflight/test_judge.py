@@ -96,6 +96,25 @@ def test_a_slot_beyond_max_entries_is_told() -> None:
     assert "slot 3 of map 'by_index' holds map 'inner_b', and its max_entries is 2" in _reasons(report)
 
 
+def test_programs_in_slots_of_each_other_load() -> None:
+    spec = purebpf.open("bpf/built/tailcall.bpf.o")
+    report = check(spec, kernel("6.12", functions=(*FUNCTIONS, "raw_tp_prog_func_proto")))
+    assert set(report.programs.values()) == {Verdict.LOADS}
+
+
+def test_a_slot_of_a_program_that_a_load_leaves_out_is_told() -> None:
+    spec = purebpf.open("bpf/built/tailcall.bpf.o").with_program("second", autoload=False)
+    reasons = _reasons(check(spec, kernel("6.12")))
+    assert "slot 2 of map 'jumps' names program 'second', which is not loaded" in reasons
+
+
+def test_a_slot_of_a_program_beyond_max_entries_fails_that_program() -> None:
+    spec = purebpf.open("bpf/built/tailcall.bpf.o").with_map("jumps", max_entries=2)
+    report = check(spec, kernel("6.12", functions=(*FUNCTIONS, "raw_tp_prog_func_proto")))
+    failing = [name for name, verdict in report.programs.items() if verdict is Verdict.FAILS]
+    assert (failing, report.verdict) == (["second"], Verdict.FAILS)
+
+
 def test_instructions_that_the_release_does_not_have_fail() -> None:
     spec = _spec(Assembler().mov(R0, 7).mov(R2, 2).alu(R0, "s/=", R2).exit())
     report = check(spec, kernel("6.1"))
