@@ -254,8 +254,21 @@ def kernel_map_name(object_name: str, map_spec: MapSpec) -> str:
     if map_spec.origin not in _IMAGES:
         return name[:_NAME_LIMIT]
     room = 0 if "." in name[1:] or map_spec.type == _PERCPU_ARRAY else _NAME_LIMIT - max(_SUFFIX_MINIMUM, len(name))
+    # libbpf ends an object's name at the first dot of its file's name, so that it has none of a hidden file.
+    if object_name[:1] == ".":
+        object_name = ""
     full = object_name[: max(room, 0)] + name
+    if not full.isascii():
+        full = _in_bytes(object_name)[: max(room, 0)] + _in_bytes(name)
     return "".join([letter if letter in _FIT_FOR_A_NAME else "_" for letter in full[:_NAME_LIMIT]])
+
+
+def _in_bytes(name: str) -> str:
+    """`name` with a letter for each byte that it has as UTF-8: names are cut by bytes.
+
+    A byte that is no UTF-8 stands in Python's file names as a lone surrogate, and is one letter here as well.
+    """
+    return name.encode("utf-8", "replace").decode("latin-1")
 
 
 def _max_entries(map_spec: MapSpec, target: Target) -> int:

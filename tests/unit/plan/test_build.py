@@ -144,7 +144,13 @@ def test_a_perf_array_without_a_size_has_a_slot_a_cpu() -> None:
         ("x", ".rodata.str1.1", ".rodata.str1.1"),
         ("x", ".data.much_too_long_a_name", ".data.much_too_"),
         ("x", ".data.with-dash", ".data.with_dash"),
-        ("m\u00fcller-2", ".bss", "m_ller_2.bss"),
+        # By bytes, of which \u00fc has two, and by bytes it is cut.
+        ("m\u00fcller-2", ".bss", "m__ller_.bss"),
+        ("\u00fc", ".bss", "__.bss"),
+        ("longer_\u00fc", ".bss", "longer__.bss"),
+        ("\udcff", ".bss", "_.bss"),
+        ("x", ".data.\u00fc", ".data.__"),
+        (".hidden.o", ".bss", ".bss"),
     ],
 )
 def test_a_data_map_is_named_after_its_object_and_section(object_name: str, map_name: str, expected: str) -> None:
