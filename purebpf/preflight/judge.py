@@ -7,7 +7,6 @@ works out by following values is not done here, and no verdict claims it.
 """
 
 from collections.abc import Generator, Iterator
-from dataclasses import replace
 from typing import Final
 
 from purebpf.errors import (
@@ -23,7 +22,7 @@ from purebpf.errors import (
 )
 from purebpf.frozen import replace
 from purebpf.helper_ids import Helper
-from purebpf.insn.opcodes import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_CALL, BPF_PSEUDO_KFUNC_CALL, SLOT
+from purebpf.insn.words import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_CALL, BPF_PSEUDO_KFUNC_CALL, SLOT
 from purebpf.insn.patch import imm_at, iter_calls, iter_ldimm64, source_at
 from purebpf.insn.reach import Pointer, reachable
 from purebpf.plan.stages import plan_object
