@@ -22,9 +22,9 @@ from purebpf.errors import (
 )
 from purebpf.frozen import replace
 from purebpf.helper_ids import Helper
-from purebpf.insn.words import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_CALL, BPF_PSEUDO_KFUNC_CALL, SLOT
 from purebpf.insn.patch import imm_at, iter_calls, iter_ldimm64, source_at
 from purebpf.insn.reach import Pointer, reachable
+from purebpf.insn.words import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_CALL, BPF_PSEUDO_KFUNC_CALL, SLOT
 from purebpf.plan.stages import plan_object
 from purebpf.plan.steps import CreateMap, FreezeMap, LoadPlan, LoadProgram, SetValue
 from purebpf.plan.target import Target, encode_version
