@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from purebpf.elf import SHF_EXECINSTR, Section, SectionType
 from purebpf.errors import SpecError
+from purebpf.frozen import field, mutable
 from purebpf.linker.inputs import Input, clash
 
 TYPE_CHECKING = False
@@ -24,20 +25,22 @@ _INSN_SIZE = 8
 _SIZE_LIMIT = 1 << 31
 
 
+@mutable
 class OutputSection:
     """A section in the making; `size` counts for NOBITS too, which have no `data`."""
 
-    __slots__ = ("alignment", "data", "entry_size", "first", "flags", "name", "size", "type")
+    # By identity: two that are alike are two.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
-    def __init__(self, name: str, kind: int, flags: int, entry_size: int, alignment: int, first: Input) -> None:
-        self.name = name
-        self.type = kind
-        self.flags = flags
-        self.entry_size = entry_size
-        self.alignment = alignment
-        self.first = first
-        self.size = 0
-        self.data = bytearray()
+    name: str
+    type: int
+    flags: int
+    entry_size: int
+    alignment: int
+    first: Input
+    size: int = 0
+    data: bytearray = field(default_factory=bytearray)
 
     @property
     def executable(self) -> bool:
@@ -53,17 +56,15 @@ class OutputSection:
         return begin
 
 
+@mutable
 class Layout:
     """The output's sections in their order, and where each part of each file went.
 
     A section that is in no `places` was left out, and so is what stands in it.
     """
 
-    __slots__ = ("places", "sections")
-
-    def __init__(self) -> None:
-        self.sections: dict[str, OutputSection] = {}
-        self.places: dict[tuple[int, int], tuple[OutputSection, int]] = {}
+    sections: dict[str, OutputSection] = field(default_factory=dict)
+    places: dict[tuple[int, int], tuple[OutputSection, int]] = field(default_factory=dict)
 
     def place(self, file: Input, section: int) -> tuple[OutputSection, int] | None:
         """The output section of a file's section, and the offset in it."""

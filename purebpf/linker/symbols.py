@@ -17,6 +17,7 @@ from __future__ import annotations
 from purebpf.btf import Btf, DataSection, Function, Kind, Variable
 from purebpf.elf import SHN_ABS, SHN_UNDEF, Symbol, SymbolBinding, SymbolType
 from purebpf.errors import SpecError
+from purebpf.frozen import field, mutable
 from purebpf.linker.inputs import Input, clash
 from purebpf.linker.matching import declarations_match, map_definitions_match
 
@@ -31,58 +32,34 @@ _MAPS = ".maps"
 _EXTERN_SECTIONS = (".kconfig", ".ksyms")
 
 
+@mutable
 class OutputSymbol:
-    """A symbol in the making; `section` is None for one that no file defines.
+    """A symbol in the making; `section` is None for one that no file defines."""
 
-    `declared` is its VAR or FUNC in `file`, `container` the DATASEC of an undefined one.
-    """
+    # By identity: two that are alike are two.
+    __eq__ = object.__eq__
+    __hash__ = object.__hash__
 
-    __slots__ = (
-        "container",
-        "declared",
-        "file",
-        "is_local",
-        "name",
-        "section",
-        "size",
-        "type",
-        "value",
-        "visibility",
-        "weak",
-    )
-
-    def __init__(
-        self,
-        *,
-        name: str,
-        kind: int,
-        weak: bool,
-        visibility: int,
-        section: OutputSection | None,
-        value: int,
-        size: int,
-        file: Input,
-        declared: TypeId | None,
-        container: str,
-        is_local: bool,
-    ) -> None:
-        self.name = name
-        self.type = kind
-        self.weak = weak
-        self.visibility = visibility
-        self.section = section
-        self.value = value
-        self.size = size
-        self.file = file
-        self.declared = declared
-        self.container = container
-        self.is_local = is_local
+    name: str
+    type: int
+    weak: bool
+    visibility: int
+    section: OutputSection | None
+    value: int
+    size: int
+    file: Input
+    declared: TypeId | None
+    """Its VAR or FUNC in `file`."""
+    container: str = ""
+    """The DATASEC of an undefined one."""
+    is_local: bool = False
 
     @property
     def defined(self) -> bool:
         return self.section is not None
 
 
+@mutable
 class Symbols:
     """The output's symbols, and what each symbol of each file became.
 
@@ -90,12 +67,9 @@ class Symbols:
     section became that section.
     """
 
-    __slots__ = ("became", "local", "named")
-
-    def __init__(self) -> None:
-        self.named: dict[str, OutputSymbol] = {}
-        self.local: list[OutputSymbol] = []
-        self.became: dict[tuple[int, int], OutputSymbol | OutputSection] = {}
+    named: dict[str, OutputSymbol] = field(default_factory=dict)
+    local: list[OutputSymbol] = field(default_factory=list)
+    became: dict[tuple[int, int], OutputSymbol | OutputSection] = field(default_factory=dict)
 
 
 def resolve_symbols(files: Iterable[Input], layout: Layout) -> Symbols:
@@ -170,7 +144,7 @@ def _output_symbol(
         raise SpecError(f"symbol {symbol.index} is global and has no name", file=file.name)
     return OutputSymbol(
         name=symbol.name,
-        kind=symbol.type,
+        type=symbol.type,
         weak=symbol.binding == SymbolBinding.WEAK,
         visibility=symbol.visibility,
         section=section,
