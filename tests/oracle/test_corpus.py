@@ -24,7 +24,7 @@ from tools.corpus.record import Setting
 SAMPLE = ("libbpf-tools", "xdp-tools", "libxdp1")
 """Groups whose packages are small; every third object of each."""
 
-MAP_CREATE, MAP_UPDATE, PROG_LOAD, BTF_GET_FD_BY_ID = 0, 2, 5, 19
+MAP_CREATE, MAP_UPDATE, PROG_LOAD, BTF_LOAD, BTF_GET_FD_BY_ID = 0, 2, 5, 18, 19
 PROG_ARRAY, PERCPU_ARRAY, ALL_CPUS = 3, 6, 16
 EXIT = "9500000000000000"
 
@@ -103,6 +103,11 @@ def test_a_load_repeated_for_its_log_counts_once(tmp_path: Path) -> None:
     again = recording(tmp_path, prog_load(-1, "p"), prog_load(-1, "p", level=1), error=-22, reason="no")
     assert len(again.attempts[""].calls) == 1
     assert differences(again, recording(tmp_path, prog_load(-1, "p"), error=1, reason="no")) == []
+
+
+def test_types_loaded_again_for_their_log_count_once(tmp_path: Path) -> None:
+    refused = call(BTF_LOAD, bytes(40), -1, btf=bytes(200).hex())
+    assert differences(recording(tmp_path, refused, refused), recording(tmp_path, refused)) == []
 
 
 def test_types_of_modules_are_named_by_their_id(tmp_path: Path) -> None:
