@@ -78,15 +78,17 @@ def attach_point(program: ProgramSpec, target: Target) -> AttachPoint:
 def _unnamed(program: ProgramSpec, names: _Names, target: Target) -> AttachTargetError:
     prefix = program.definition.prefix if program.definition is not None else program.section
     evidence: tuple[str, ...] = ()
+    example = "NAME" if program.type == ProgramType.EXT else names.example
     if program.target_program is not None:
         found = target.program_types(program.target_program)
-        evidence = _listed("the target program has", _own_names(found.btf, _FUNCTIONS)) if found.btf is not None else ()
+        functions = sorted(_own_names(found.btf, _FUNCTIONS)) if found.btf is not None else []
+        evidence, example = _listed("the target program has", functions), (functions or ["NAME"])[0]
     return AttachTargetError(
         f"section '{program.section}' does not name the {names.noun} that it goes to",
         program=program.name,
         evidence=evidence,
-        remedy=f'name it in the source, SEC("{prefix}/{names.example}"), or before loading: '
-        f"spec.with_program('{program.name}', attach_to='{names.example}')",
+        remedy=f'name it in the source, SEC("{prefix}/{example}"), or before loading: '
+        f"spec.with_program('{program.name}', attach_to='{example}')",
     )
 
 
@@ -132,11 +134,26 @@ def _not_in_module(
             remedy=f"load it (modprobe {module}); with types it shows as /sys/kernel/btf/{module}",
         )
     types = next(types.btf for types in target.modules() if types.name == module)
-    return AttachTargetError(
-        f"kernel module '{module}' has no {names.noun} '{name}'",
-        program=program.name,
-        evidence=_did_you_mean(name, _own_names(types, names)) or _fate(target, name),
-    )
+    reason = f"kernel module '{module}' has no {names.noun} '{name}'"
+    elsewhere = _elsewhere(target, names, name)
+    if elsewhere:
+        return AttachTargetError(
+            reason,
+            program=program.name,
+            evidence=[f"{'the kernel itself' if elsewhere == _KERNEL else f'module {elsewhere!r}'} has one"],
+            remedy=f"name that one: '{elsewhere}:{name}'",
+        )
+    evidence = _did_you_mean(name, _own_names(types, names)) or _fate(target, name)
+    return AttachTargetError(reason, program=program.name, evidence=evidence)
+
+
+def _elsewhere(target: Target, names: _Names, name: str) -> str:
+    """Who has a target of that name: the kernel, else the first module; '' if nobody has."""
+    wanted = names.prefix + name
+    if target.btf is not None and target.btf.find_one(wanted, names.kind) is not None:
+        return _KERNEL
+    own = (types.name for types in target.modules() if _own(types.btf, wanted, names.kind) is not None)
+    return next(own, "")
 
 
 def _not_in_kernel(

@@ -59,6 +59,8 @@ FIELD_KINDS: Final = frozenset(
 )
 ENUM_KINDS: Final = frozenset((CoreKind.ENUMVAL_EXISTS, CoreKind.ENUMVAL_VALUE))
 
+_LONGEST_PATH: Final = 200
+
 
 @frozen
 class Part:
@@ -129,7 +131,8 @@ def _parse_field(btf: Btf, record: CoreRelocation) -> Access:
             array = btf[at]
             assert isinstance(array, Array)
             if index >= array.count and not _is_flexible(btf, parts[-1], array):
-                _refuse(btf, record, f"asks for element {index} of {array.count}")
+                path = Access(record.type, (*parts, Part(at, index))).text(btf.name_of(record.type))
+                _refuse(btf, record, f"asks for element {index} of {array.count}: '{path[:_LONGEST_PATH]}'")
             at = resolve(btf, array.element)
             parts.append(Part(at, index))
             bit_offset += index * size_of(btf, at) * 8

@@ -105,9 +105,13 @@ def _no_such_type(decision: Decision) -> Failure:
     kind = _object_types(decision).kind(decision.access.root)
     near = near_names(wanted, names_of(kernel, *_ALIKE.get(kind, (kind,))), limit=3)
     reason = f"'{_KEYWORDS.get(kind, 'type ')}{wanted}' is not in this kernel{_near(near)}"
+    evidence = [_asked(decision)]
+    if wanted != decision.root:
+        evidence.append(f"a name counts up to its last ___: '{decision.root}' stands for '{wanted}'")
+    exists = "bpf_core_enum_value_exists" if decision.kind in ENUM_KINDS else "bpf_core_type_exists"
     remedy = "it may be in a module that is not loaded, or in a part of the kernel that was not built; where it may be "
-    remedy += "missing, ask bpf_core_type_exists() first"
-    return Failure(reason, (_asked(decision),), remedy)
+    remedy += f"missing, ask {exists}() first"
+    return Failure(reason, tuple(evidence), remedy)
 
 
 def _object_types(decision: Decision) -> Btf:

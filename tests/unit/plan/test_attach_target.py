@@ -110,7 +110,9 @@ def test_a_named_module_is_asked_alone_and_not_for_what_it_inherits() -> None:
     (inherited, own) = MODULE.find("vfs_read")
     assert attach_point(program("fentry/xfs:vfs_read"), target()) == AttachPoint(own, "xfs")
     assert attach_point(program("fentry/vfs_read"), target()) == AttachPoint(inherited)
-    assert "kernel module 'xfs' has no function 'do_nanosleep'" in refusal("fentry/xfs:do_nanosleep")
+    text = refusal("fentry/xfs:do_nanosleep")
+    assert "kernel module 'xfs' has no function 'do_nanosleep'\n  the kernel itself has one\n" in text
+    assert text.endswith("name that one: 'vmlinux:do_nanosleep'")
     assert "know no function 'nf_hook'" in refusal("fentry/vmlinux:nf_hook")
 
 
@@ -175,6 +177,21 @@ def test_a_function_that_the_target_program_lacks_is_refused_with_the_near_names
     assert "did you mean 'pick_port'?" in refusal("freplace/pick_prot", on, target_program=5)
     assert "it has: pass_all, pick_port" in refusal("freplace/xyz", on, target_program=5)
     assert "the target program has: pass_all, pick_port" in refusal("freplace", on, target_program=5)
+
+
+def test_a_program_that_replaces_a_function_is_not_advised_to_replace_the_kernels() -> None:
+    assert 'SEC("freplace/NAME")' in refusal("freplace")
+    text = refusal("freplace", target(None, programs=program_types), target_program=5)
+    assert 'SEC("freplace/pass_all")' in text
+    assert "attach_to='pass_all'" in text
+
+
+def test_a_function_of_another_module_is_told_with_its_module() -> None:
+    nf = types(("other",), base=KERNEL)
+    modules = ModuleTypes("nf", lambda: nf), ModuleTypes("xfs", lambda: MODULE)
+    on = replace(target(), read_modules=lambda: modules)
+    text = refusal("fexit/nf:nf_hook", on)
+    assert "module 'xfs' has one\nname that one: 'xfs:nf_hook'" in text
 
 
 def test_a_target_program_without_types_is_refused() -> None:

@@ -78,6 +78,7 @@ cannot load program 'trace_exec' (kprobe): 'struct task_struct' is not in this k
   verifier at instruction 3, trace.bpf.c:12  return task->state;
     3: (85) call unknown#195896080
   asked for: the byte offset of 'task_struct___mine.state'
+  a name counts up to its last ___: 'task_struct___mine' stands for 'task_struct'
   (2 log lines in .log)
 it may be in a module that is not loaded, or in a part of the kernel that was not built; where it may be missing, ask bpf_core_type_exists() first
 """)
@@ -220,6 +221,28 @@ def a_type_without_a_name() -> str:
     local = Types()
     mine = local.struct("", 4, ("pid", local.int, 0))
     return said(lambda: decide(local, Types(), record(mine, "0:0")))
+
+
+@failure("""
+the path '0:0:3' into 'task_struct' of a CO-RE record asks for element 3 of 1: 'task_struct.numbers[3]'
+""")
+def an_element_that_the_object_itself_does_not_have() -> str:
+    local = Types()
+    mine = task(local, ("numbers", local.array(local.int, 1), 0), ("last", local.int, 8))
+    return said(lambda: decide(local, Types(), record(mine, "0:0:3")))
+
+
+@failure("""
+cannot load program 'trace_exec' (kprobe): 'enum states' is not in this kernel [EINVAL]
+  verifier at instruction 3, trace.bpf.c:12  return task->state;
+    3: (85) call unknown#195896080
+  asked for: the value of 'states.RUNNING'
+  (2 log lines in .log)
+it may be in a module that is not loaded, or in a part of the kernel that was not built; where it may be missing, ask bpf_core_enum_value_exists() first
+""")
+def an_enumerator_of_a_missing_type() -> str:
+    local = Types()
+    return refused(local, Types(), record(local.enum("states", RUNNING=1), "0", CoreKind.ENUMVAL_VALUE))
 
 
 @failure("""
