@@ -85,7 +85,8 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"calling kernel function \S+ is not allowed|kernel function .*(?:not allowed|cannot be called)",
-        "this program type may not call that kernel function",
+        "this program type may not call that kernel function, or no program may: of the kernel's functions only those "
+        "that it marks for BPF can be called",
     ),
     (
         r"has to have BTF|missing BTF|without BTF|no BTF|in-kernel BTF|must provide btf|kernel BTF",

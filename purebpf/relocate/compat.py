@@ -237,4 +237,4 @@ def _is_union(compound: Struct | Union | Forward) -> bool:
 
 def _too_deep(btf: Btf, type_id: int) -> RelocationError:
     name = btf.name_of(type_id) or f"type {type_id}"
-    return RelocationError(f"types are nested more than {DEEPEST} deep around '{name}', too deep for CO-RE")
+    return RelocationError(f"types are nested more than {DEEPEST} deep around '{name}', too deep to be compared")

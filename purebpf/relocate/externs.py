@@ -15,7 +15,7 @@ from __future__ import annotations
 from contextlib import suppress
 
 from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_at, resolve
-from purebpf.errors import BpfError, NotPermitted, UnresolvedExtern
+from purebpf.errors import BpfError, NotPermitted, RelocationError, UnresolvedExtern
 from purebpf.frozen import field, frozen, mutable
 from purebpf.near import did_you_mean
 from purebpf.relocate.compat import essential_name, types_compatible
@@ -102,6 +102,9 @@ class _Resolver:
                     self._resolve(extern)
                 except _Missing as missing:
                     self.failed.append((extern, missing))
+                except RelocationError as error:
+                    # Of comparing types, which knows nothing of externs.
+                    self.failed.append((extern, _Missing(error.reason)))
                 except BpfError as error:
                     program = self.uses[extern.name].program.name
                     error.add_note(f"program '{program}' asks for {word_for(extern)} '{extern.name}'")
@@ -236,16 +239,13 @@ class _Resolver:
             )
         # Loaded here because nobody needs them unless something is missing.
         from purebpf.btf.names import names_of
-        from purebpf.relocate.providers import provider_of
+        from purebpf.relocate.providers import callable_names, provider_of
 
         is_function = extern.kind is ExternKind.KFUNC
-        kind = Kind.FUNC if is_function else Kind.VAR
-        modules = [module.name for module in self.kernel.modules()]
-        others = f"and of {len(modules)} module{'s' * (len(modules) > 1)}" if modules else "(no module has any)"
-        evidence = [
-            f"looked up in the types of the kernel {others}",
-            *did_you_mean(name, names_of(btf, kind)),
-        ]
+        modules = list(self.kernel.modules())
+        others = f"and of {len(modules)} module{'s' * (len(modules) > 1)}" if modules else "(no module's can be read)"
+        known = callable_names(btf, *(module.btf for module in modules)) if is_function else names_of(btf, Kind.VAR)
+        evidence = [f"looked up in the types of the kernel {others}", *did_you_mean(name, known)]
         if not is_function:
             return self._no_such_variable(name, evidence)
         if self._has_symbol(name):

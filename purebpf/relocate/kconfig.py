@@ -39,7 +39,7 @@ def encode(extern: ExternSpec, value: str, byteorder: ByteOrder) -> bytes:
         return _encode_text(extern, value)
     number = _number(value)
     if number is None:
-        raise ValueError(f"the value {value} is neither y, m or n nor a number nor a text in quotes")
+        raise ValueError(f"the value {_quoted(value)} is neither y, m or n nor a number nor a text in quotes")
     if extern.form not in (KconfigForm.CHAR, KconfigForm.INT):
         raise _misfit(extern, value)
     return encode_number(extern, number, byteorder)
@@ -94,7 +94,12 @@ def _encode_text(extern: ExternSpec, value: str) -> bytes:
 
 def _misfit(extern: ExternSpec, value: str) -> ValueError:
     wanted = _WANTED[extern.form] if extern.form is not None else "nothing that a configuration can say"
-    return ValueError(f"the value {value} does not fit its declaration as {wanted}")
+    return ValueError(f"the value {_quoted(value)} does not fit its declaration as {wanted}")
+
+
+def _quoted(value: str) -> str:
+    """So that spaces show; a text has its own quotes."""
+    return value if value.startswith('"') else f"'{value}'"
 
 
 def _number(text: str) -> int | None:

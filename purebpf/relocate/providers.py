@@ -1,11 +1,16 @@
 """Which kernels and modules have which kernel functions (kfuncs): hints for errors, never decisions.
 
-Rules: the first row whose pattern fits the name wins, so that narrow ones stand before wide ones. `since` is the first
-version that had one of the row's functions.
+Rules: what the kernel's types mark as kernel functions is believed; types without marks (before pahole 1.26) have all
+functions, of which the helpers are known to be none. The first row whose pattern fits the name wins, so that narrow
+ones stand before wide ones. `since` is the first version that had one of the row's functions.
 """
 
 import re
 from typing import Final, NamedTuple
+
+from purebpf.btf import Btf, DeclTag, Kind
+from purebpf.btf.names import names_of
+from purebpf.helper_ids import Helper
 
 
 class Provider(NamedTuple):
@@ -76,3 +81,19 @@ def module_of(name: str) -> str:
 
 def _provider(name: str) -> Provider | None:
     return next((provider for provider in _PROVIDERS if re.fullmatch(provider.names, name)), None)
+
+
+_MARK: Final = "bpf_kfunc"
+
+
+def callable_names(*types: Btf) -> list[str]:
+    """The functions of these types that a program may call, as far as the types tell them from others."""
+    marked = [btf.name_of(tag.type) for btf in types for tag in _tags(btf) if tag.name == _MARK]
+    if marked:
+        return marked
+    helpers = {f"bpf_{helper.name}" for helper in Helper}
+    return [name for btf in types for name in names_of(btf, Kind.FUNC) if name not in helpers]
+
+
+def _tags(btf: Btf) -> list[DeclTag]:
+    return [tag for each in btf.ids_of(Kind.DECL_TAG) if isinstance(tag := btf[each], DeclTag)]

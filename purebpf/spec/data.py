@@ -95,7 +95,7 @@ def _place_section(
     # A linker fills in sizes and offsets; where the size is missing, so are the offsets of global variables.
     # bpftool's (7.1) forgets the offset of a map that a file declares before another defines it: symbols know.
     unplaced = datasec.size == 0
-    size = datasec.size or _section_size(elf, datasec.name)
+    size = datasec.size or _section_size(elf, btf, datasec)
     placed: list[SectionVariable] = []
     types: dict[tuple[int, str], TypeId] = {}
     has_global = False
@@ -135,13 +135,25 @@ def _placed(
     return entry if symbol.value == entry.offset else SectionVariable(entry.type, symbol.value, entry.size)
 
 
-def _section_size(elf: ElfFile, name: str) -> int:
-    section = elf.section(name)
+def _section_size(elf: ElfFile, btf: Btf, datasec: DataSection) -> int:
+    section = elf.section(datasec.name)
     if section is None or not section.size:
-        raise SpecError(f"the types describe a section '{name}' that is missing or empty", file=elf.name)
+        raise _no_such_section(elf, btf, datasec)
     if section.size > _U32_MAX:
-        raise SpecError(f"BTF cannot describe {section.size} bytes of data", file=elf.name, section=name)
+        raise SpecError(f"BTF cannot describe {section.size} bytes of data", file=elf.name, section=datasec.name)
     return section.size
+
+
+def _no_such_section(elf: ElfFile, btf: Btf, datasec: DataSection) -> SpecError:
+    reason = f"the types describe a section '{datasec.name}' that is missing or empty"
+    variable = btf[datasec.variables[0].type] if datasec.variables else None
+    if isinstance(variable, Variable):
+        reason = f"the types place variable '{variable.name}' in section '{datasec.name}', which is missing or empty"
+        if variable.linkage == Linkage.EXTERN:
+            reason += ": the file only declares it; link it with the file that defines it first: purebpf link"
+        elif elf.section(datasec.name) is not None:
+            reason += ": give it a size, or leave it out"
+    return SpecError(reason, file=elf.name)
 
 
 def _data_symbols(elf: ElfFile) -> dict[str, Symbol]:

@@ -217,4 +217,4 @@ def test_the_command_line_says_values_and_types(bpf_object: BpfFile, tmp_path: P
     assert run("execs", "--btf", str(tmp_path / "nothing")).returncode == 1
     refused = run("kconfig", "--kconfig", "CONFIG_HZ=m")
     assert refused.returncode == 1
-    assert "'CONFIG_HZ' cannot be had: the value m does not fit its declaration as an integer" in refused.stderr
+    assert "'CONFIG_HZ' cannot be had: the value 'm' does not fit its declaration as an integer" in refused.stderr

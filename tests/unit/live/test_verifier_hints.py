@@ -87,3 +87,8 @@ def test_an_address_of_a_kernel_function_is_blamed_on_kernels_that_take_only_var
     (remedy,) = hints_for("pseudo btf_id 95719 in ldimm64 isn't KIND_VAR.")
     assert "bpf_ksym_exists()" in remedy
     assert hints_for("pseudo btf_id 95719 in ldimm64 isn't KIND_VAR or KIND_FUNC") == ()
+
+
+def test_a_function_that_cannot_be_called_may_be_no_function_for_programs_at_all() -> None:
+    (remedy,) = hints_for("calling kernel function schedule is not allowed")
+    assert "only those that it marks for BPF" in remedy

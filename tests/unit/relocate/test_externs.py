@@ -222,7 +222,7 @@ def test_a_value_that_is_not_set_says_where_it_was_looked_up_and_what_to_do() ->
 def test_a_value_that_does_not_fit_says_how_it_is_declared() -> None:
     assert refusal(Kernel(config="CONFIG_HZ=m"), using("CONFIG_HZ"), kconfig("CONFIG_HZ")) == (
         "cannot prepare program 'entry', instruction 0: kernel configuration value 'CONFIG_HZ' cannot be had: "
-        "the value m does not fit its declaration as an integer\n"
+        "the value 'm' does not fit its declaration as an integer\n"
         "  declared in the file as int CONFIG_HZ\n"
         "declare it as what holds it: bool or enum libbpf_tristate for y, m and n, int or long for a number, char[] "
         "for a text"
@@ -498,3 +498,24 @@ def test_the_same_symbol_is_found_once_for_all_programs() -> None:
     made = resolve_externs(spec_of(ksym("_text")), programs, kernel)
     assert made.found == {"_text": Address(1)}
     assert kernel.asked == ["symbols"]
+
+
+def test_types_too_deep_to_compare_name_program_and_extern() -> None:
+    sides = []
+    for _ in range(2):
+        writer = BtfWriter()
+        deep = writer.add(Int("int", 4, 32, signed=True))
+        for _ in range(40):
+            deep = writer.add(Pointer(deep))
+        writer.add(Variable("queue", deep, Linkage.GLOBAL))
+        sides.append((Btf.parse(writer.build()), deep))
+    (kernel, _), (local, deep) = sides
+    declared = replace(spec_of(ksym("queue", deep)), btf=local)
+    with pytest.raises(UnresolvedExtern) as caught:
+        resolve_externs(declared, [using("queue")], Kernel(kernel))
+    text = str(caught.value)
+    assert text.startswith(
+        "cannot prepare program 'entry', instruction 0: kernel symbol 'queue' cannot be had: types are "
+    )
+    assert "nested more than 32 deep" in text
+    assert "CO-RE" not in text

@@ -4,7 +4,9 @@ import re
 
 import pytest
 
-from purebpf.relocate.providers import _PROVIDERS, module_of, provider_of
+from purebpf.btf import Btf, BtfWriter, DeclTag, Function, FunctionProto, Linkage
+from purebpf.relocate.providers import _PROVIDERS, callable_names, module_of, provider_of
+from purebpf.units import VOID
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,24 @@ def test_every_row_says_a_version_and_is_a_pattern() -> None:
 def test_the_module_of_a_function_is_told_where_it_may_be_in_one() -> None:
     assert module_of("bpf_skb_ct_lookup") == "nf_conntrack"
     assert module_of("bpf_task_acquire") == module_of("unheard_of") == ""
+
+
+def functions(*names: str, marked: tuple[str, ...] = ()) -> Btf:
+    writer = BtfWriter()
+    proto = writer.add(FunctionProto(VOID, ()))
+    made = {name: writer.add(Function(name, proto, Linkage.STATIC)) for name in names}
+    for name in marked:
+        writer.add(DeclTag("bpf_kfunc", made[name]))
+    return Btf.parse(writer.build())
+
+
+def test_marked_functions_are_those_that_can_be_called() -> None:
+    kernel = functions("schedule", "bpf_loop", "bpf_task_acquire", marked=("bpf_task_acquire",))
+    assert callable_names(kernel, functions("x", "bpf_ct_release", marked=("bpf_ct_release",))) == [
+        "bpf_task_acquire",
+        "bpf_ct_release",
+    ]
+
+
+def test_without_marks_helpers_are_left_out() -> None:
+    assert callable_names(functions("bpf_loop", "bpf_task_acquire")) == ["bpf_task_acquire"]

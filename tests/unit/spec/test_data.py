@@ -107,10 +107,20 @@ def test_sizes_and_offsets_that_a_linker_wrote_stay() -> None:
     assert [variable.offset for variable in datasec(opened(file), ".data").variables] == [0, 4]
 
 
-def test_types_of_a_section_that_is_not_there_are_refused() -> None:
+def test_types_of_a_section_that_is_not_there_are_refused_with_the_variable() -> None:
     types = Types()
     types.section(".data", [("v", types.u32, 0, 4)])
-    with pytest.raises(SpecError, match=r"'\.data' that is missing or empty"):
+    with pytest.raises(SpecError, match=r"variable 'v' in section '\.data', which is missing or empty$"):
+        opened(ObjectWriter().section(".BTF", types.writer.build()))
+    with pytest.raises(SpecError, match=r"which is missing or empty: give it a size"):
+        opened(ObjectWriter().section(".data", b"").section(".BTF", types.writer.build()))
+
+
+def test_a_variable_that_the_file_only_declares_is_to_be_linked_first() -> None:
+    types = Types()
+    variable = types.writer.add(Variable("outer", types.u32, Linkage.EXTERN))
+    types.writer.add(DataSection(".maps", 0, (SectionVariable(variable, 0, 4),)))
+    with pytest.raises(SpecError, match=r"variable 'outer' in section '\.maps', .*: the file only declares it; link"):
         opened(ObjectWriter().section(".BTF", types.writer.build()))
 
 
