@@ -25,7 +25,7 @@ SAMPLE = ("libbpf-tools", "xdp-tools", "libxdp1")
 """Groups whose packages are small; every third object of each."""
 
 MAP_CREATE, MAP_UPDATE, PROG_LOAD, BTF_LOAD, BTF_GET_FD_BY_ID = 0, 2, 5, 18, 19
-PROG_ARRAY, PERCPU_ARRAY, ALL_CPUS = 3, 6, 16
+PROG_ARRAY, PERCPU_ARRAY, STRUCT_OPS, ALL_CPUS = 3, 6, 26, 16
 EXIT = "9500000000000000"
 
 
@@ -160,6 +160,64 @@ def test_an_explanation_of_one_version_is_none_of_another() -> None:
     difference = Difference("group/o.bpf.o", "p", "PROG_LOAD kernel_version", "393472", "393664")
     assert explain(difference, DEBIAN) is not None
     assert explain(difference, NEWER) is None
+
+
+MADE, MADE_NO_OPS = "2 maps, 1 of struct_ops; 1 programs", "1 maps, 0 of struct_ops; 0 programs"
+RUNQUEUES = "incompatible types, expected [25] fwd rq, but kernel has [18017] struct rq"
+NO_OPS = "libbpf: struct_ops init_kern: struct bpf_struct_ops_own is not found in kernel BTF"
+
+
+def section(name: str) -> str:
+    return f"libbpf: prog 'p': missing BPF prog type, check ELF section name '{name}'"
+
+
+@pytest.mark.parametrize(
+    ("what", "libbpf", "purebpf", "explained"),
+    [
+        ("opened", "libbpf: map 'm1': unsupported map linkage static.", "", True),
+        ("opened", "libbpf: map 'm1': unsupported map linkage extern.", "", False),
+        ("opened", "libbpf: .maps relo #0: hash-of-maps 'outer' should have key size 4.", "", True),
+        (
+            "opened",
+            "libbpf: elf: sec '.addr_space.1': declared ARENA map size (4096) is too small to hold global __arena "
+            "variables of size 9000",
+            "",
+            True,
+        ),
+        ("accepted", f"libbpf: extern (var ksym) 'runqueues': {RUNQUEUES}", MADE, True),
+        ("accepted", "libbpf: extern (var ksym) 'bpf_prog_put': not found in kernel BTF", MADE, True),
+        ("accepted", "libbpf: prog 'p': 'own' is not found in kernel BTF", MADE, False),
+        ("accepted", NO_OPS, MADE_NO_OPS, True),
+        ("accepted", NO_OPS, MADE, False),
+        ("accepted", section("fsession/do_unlinkat"), MADE, True),
+        ("accepted", section("tp_btf.s/sched_switch"), MADE, True),
+        ("accepted", section("fentry.multi.s/x:y"), MADE, True),
+        ("accepted", section("tp_btf/sched_switch"), MADE, False),
+        ("accepted", section("fentry.multi_x"), MADE, False),
+        ("program type", "uprobe.session//bin/sh:main: 0", "2", True),
+        ("program expected_attach_type", "fsession/do_unlinkat: 0", "58", True),
+        ("program type", "fsession/do_unlinkat: 5", "26", False),
+        ("program type", "xdp: 0", "6", False),
+    ],
+)
+def test_what_is_meant_to_differ_is_told_from_its_like(what: str, libbpf: str, purebpf: str, explained: bool) -> None:
+    found = explain(Difference("group/o.bpf.o", "p", what, libbpf, purebpf), NEWER)
+    assert (found is not None) is explained
+
+
+def test_names_of_sections_are_new_to_the_version_that_came_before_them() -> None:
+    netkit = Difference("group/o.bpf.o", "p", "program type", "netkit/peer: 0", "3")
+    session = Difference("group/o.bpf.o", "p", "program type", "uprobe.session/x:y: 0", "2")
+    assert explain(netkit, DEBIAN) is not None
+    assert explain(netkit, NEWER) is None
+    assert explain(session, DEBIAN) is explain(session, NEWER) is not None
+
+
+def test_what_purebpf_made_is_told_where_it_alone_accepts(tmp_path: Path) -> None:
+    mine = recording(tmp_path, map_create(5, "a"), map_create(6, "ops", kind=STRUCT_OPS), prog_load(7, "p"))
+    theirs = recording(tmp_path, error=-3, reason="no")
+    (difference,) = compare(Path("group/object.bpf.o"), theirs, mine)
+    assert difference.purebpf == "2 maps, 1 of struct_ops; 1 programs"
 
 
 def test_objects_are_found_inside_a_program() -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from purebpf.uapi import MapType
 from tools.corpus.calls import SLOT, Attempt, Call, Recording
 
 _SHOWN = 160
@@ -87,7 +88,7 @@ def _attempt(theirs: Attempt, mine: Attempt) -> Iterator[Found]:
         return
     verdicts = _verdict(theirs), _verdict(mine)
     if verdicts[0] and not verdicts[1]:
-        yield theirs.program, "accepted", theirs.reason or verdicts[0], ""
+        yield theirs.program, "accepted", theirs.reason or verdicts[0], _made(mine)
         return
     if verdicts[1] and not verdicts[0]:
         yield theirs.program, "refused", "", mine.reason or verdicts[1]
@@ -106,6 +107,12 @@ def _verdict(attempt: Attempt) -> str:
         if loads:
             return f"errno {loads[-1].errno}" if loads[-1].errno else ""
     return attempt.reason or f"error {attempt.error}" if attempt.error else ""
+
+
+def _made(attempt: Attempt) -> str:
+    """How much a load had the kernel make."""
+    kinds = [call.fields["map_type"] for call in attempt.calls if call.command == "MAP_CREATE"]
+    return f"{len(kinds)} maps, {kinds.count(MapType.STRUCT_OPS)} of struct_ops; {len(attempt.programs())} programs"
 
 
 def _loads(theirs: Attempt, mine: Attempt) -> Iterator[Found]:

@@ -36,6 +36,15 @@ class Explanation:
         )
 
 
+_AFTER_1_1: Final = (
+    r"(netfilter|kprobe\.session|u(ret)?probe\.multi(\.s)?|usdt\.s|struct_ops\.s|tcx?/(in|e)gress|netkit/(peer|primary)"
+    r"|sk_skb/verdict|cgroup/(connect|sendmsg|recvmsg|getpeername|getsockname)_unix)"
+)
+_AFTER_1_5: Final = (
+    r"(uprobe\.session(\.s)?|(tracepoint|tp|raw_tracepoint|raw_tp|tp_btf)\.s|fsession(\.s)?"
+    r"|f(entry|exit|session)\.multi(\.s)?)"
+)
+
 EXPLAINED: Final = (
     Explanation(
         "MAP_CREATE btf",
@@ -56,11 +65,13 @@ EXPLAINED: Final = (
     Explanation(
         "accepted",
         "libbpf resolves every extern of the file; purebpf those that a loaded program reaches",
-        libbpf=r"extern .*(not found in kernel or module BTFs|\(strong\): not resolved)",
+        libbpf=r"extern .*(not found in kernel or module BTFs|\(strong\): not resolved)"
+        r"|extern \(var ksym\) '[^']*': (not found in kernel BTF|incompatible types, expected \[)",
     ),
     Explanation(
         "opened",
-        "one of several files that are meant to be linked: purebpf shows it, and refuses to load what it lacks",
+        "one of several files that are meant to be linked, or a file with externs and without types: purebpf shows it, "
+        "and refuses to load what it lacks",
         libbpf=r"failed to find BTF for extern|unrecognized extern section '\.maps'",
     ),
     Explanation(
@@ -133,22 +144,43 @@ EXPLAINED: Final = (
         for what in ("code", "references")
     ),
     Explanation(
+        "opened",
+        "static maps: each has a type and a place like another; libbpf asks for global ones, which it can link",
+        libbpf=r"map '[^']*': unsupported map linkage static",
+    ),
+    Explanation(
+        "opened",
+        "a hash of maps with values and a key that is not of 4 bytes: purebpf makes keys of that size of their numbers",
+        libbpf=r"hash-of-maps '[^']*' should have key size 4\.",
+    ),
+    Explanation(
+        "opened",
+        "an arena too small for its variables: purebpf shows it, and refuses to load it",
+        libbpf=r"declared ARENA map size \(\d+\) is too small to hold global __arena variables",
+    ),
+    Explanation(
         "accepted",
-        "section names that came after that libbpf",
-        libbpf="missing BPF prog type, check ELF section name",
-        object="built/sections_new",
+        'libbpf leaves out the first variable only of a SEC("?.struct_ops.link"); purebpf each',
+        libbpf=r"struct_ops init_kern: struct [^ ]* is not found in kernel BTF",
+        purebpf=r"\b0 of struct_ops\b",
     ),
     Explanation(
-        "program type",
-        "section names that came after that libbpf",
-        libbpf=": 0$",
-        object="built/sections_new",
+        "accepted",
+        "section names that came after libbpf 1.5",
+        libbpf=rf"missing BPF prog type, check ELF section name '{_AFTER_1_5}(/[^']*)?'",
     ),
-    Explanation(
-        "program expected_attach_type",
-        "section names that came after that libbpf",
-        libbpf=": 0$",
-        object="built/sections_new",
+    *(
+        Explanation(f"program {what}", "section names that came after libbpf 1.5", libbpf=rf"^{_AFTER_1_5}(/.*)?: 0$")
+        for what in ("type", "expected_attach_type")
+    ),
+    *(
+        Explanation(
+            f"program {what}",
+            "section names that came after libbpf 1.1",
+            libbpf=rf"^{_AFTER_1_1}(/.*)?: 0$",
+            version="1.1",
+        )
+        for what in ("type", "expected_attach_type")
     ),
     Explanation(
         "program expected_attach_type",
@@ -166,6 +198,12 @@ EXPLAINED: Final = (
         "accepted",
         "libbpf 1.1 does not know the section, or takes a lone function in .text for a program",
         libbpf="missing BPF prog type, check ELF section name",
+        version="1.1",
+    ),
+    Explanation(
+        "accepted",
+        "naming the module of a function to attach to came after libbpf 1.1",
+        libbpf=r"failed to find kernel BTF type ID of '[^']+:[^']+'",
         version="1.1",
     ),
     Explanation(
