@@ -41,6 +41,11 @@ _NAMED_INSN = re.compile(
 _WHOLE_PROGRAM = re.compile(
     r"combined stack size of|stack size \d+ .*too large|(?:func|line)_info|insn_off|last insn is not an exit"
 )
+_NO_POINTER = re.compile(r"R(\d+) invalid mem access '(?:scalar|inv)'")
+_ABSENT = (
+    "the address is 0: it is that of a weak extern that this kernel does not have, so ask for it before the access, "
+    "if (&name) ..."
+)
 
 
 @frozen
@@ -85,6 +90,8 @@ def explain(log: str, line_of: Callable[[int], str | None] = lambda insn: None) 
         said = [*said, report.reason]
     source = None if insn is None else line_of(insn) or (None if at is None else _source_before(lines, at))
     hints = () if poison else hints_for("\n".join(message), in_global_function=_in_global_function(lines))
+    if not poison and _is_absent(message, lines, last):
+        hints = (_ABSENT,)
     if report.suggestion and not poison:
         hints = (report.suggestion, *hints)
     return Verdict("\n".join(said), insn, source, hints, poison)
@@ -175,6 +182,18 @@ def _source_before(lines: list[str], at: int) -> str | None:
         if found:
             return found["text"].strip()
     return None
+
+
+def _is_absent(message: list[str], lines: list[str], last: int | None) -> bool:
+    """Whether the address that is no pointer was loaded whole as 0, as compilers do only where a loader fills it in."""
+    found = next(filter(None, map(_NO_POINTER.search, message)), None)
+    if found is None or last is None:
+        return False
+    written = re.compile(rf"\d+: \([0-9a-f]{{2}}\) [rw]{found[1]} = (.*)")
+    for before in range(last - 1, max(-1, last - 200), -1):
+        if assigned := written.match(lines[before]):
+            return lines[before].partition(": ")[2].startswith("(18)") and assigned[1].split()[:1] == ["0x0"]
+    return False
 
 
 def _in_global_function(lines: list[str]) -> bool:

@@ -135,8 +135,12 @@ _HINTS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"-ed region|lock is held|holding a lock|lock .*must be held|unlock is missing|unlock cannot be out of order"
-        r"|unlock of different lock|without taking a lock|Locking two",
+        r"|Locking two",
         "release the lock on every path, and call nothing but what is allowed while it is held",
+    ),
+    (
+        r"unlock of different lock|without taking a lock",
+        "what is unlocked must be what was locked: take the lock's address once, and use it for both",
     ),
     (
         r"write into map forbidden|read into map forbidden|\brdonly_",

@@ -477,6 +477,29 @@ def test_a_log_of_megabytes_is_read_quickly() -> None:
     assert time.process_time() - start < 3
 
 
+ABSENT = """0: R1=ctx() R10=fp0
+; out = nopv; @ a.c:14
+0: (18) r1 = 0x0                      ; R1=0
+2: (b7) r2 = 4                        ; R2=4
+3: (61) r1 = *(u32 *)(r1 +0)
+R1 invalid mem access 'scalar'
+processed 3 insns (limit 1000000) max_states_per_insn 0 total_states 0 peak_states 0 mark_read 0
+"""
+
+
+def test_a_read_of_an_absent_weak_extern_says_that_it_is_absent() -> None:
+    (remedy,) = explain(ABSENT).hints
+    assert "a weak extern that this kernel does not have" in remedy
+
+
+@pytest.mark.parametrize(
+    "loaded", ["(18) r1 = 0xffff888000", "(b7) r1 = 0", "(79) r1 = *(u64 *)(r1 +0)", "(18) r3 = 0x0"]
+)
+def test_other_numbers_that_are_read_through_are_no_absent_externs(loaded: str) -> None:
+    (remedy,) = explain(ABSENT.replace("(18) r1 = 0x0", loaded)).hints
+    assert "weak" not in remedy
+
+
 def test_remedies_are_for_messages_somebody_knows() -> None:
     assert hints_for("something never heard of") == ()
     assert "license" in hints_for("cannot call GPL-restricted function from non-GPL compatible program")[0]

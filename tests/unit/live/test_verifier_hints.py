@@ -67,7 +67,6 @@ def test_a_field_that_the_program_type_may_not_use_is_not_a_lock_that_is_held(fi
     [
         "function calls are not allowed while holding a lock",
         "BPF_EXIT instruction in main prog cannot be used inside bpf_spin_lock-ed region",
-        "bpf_spin_unlock of different lock",
         "bpf_spin_unlock is missing",
         "Locking two bpf_spin_locks are not allowed",
     ],
@@ -92,3 +91,9 @@ def test_an_address_of_a_kernel_function_is_blamed_on_kernels_that_take_only_var
 def test_a_function_that_cannot_be_called_may_be_no_function_for_programs_at_all() -> None:
     (remedy,) = hints_for("calling kernel function schedule is not allowed")
     assert "only those that it marks for BPF" in remedy
+
+
+@pytest.mark.parametrize("message", ["bpf_spin_unlock of different lock", "bpf_spin_unlock without taking a lock"])
+def test_an_unlock_that_does_not_fit_is_told_to_name_the_same_lock(message: str) -> None:
+    (remedy,) = hints_for(message)
+    assert "what is unlocked must be what was locked" in remedy
