@@ -52,6 +52,19 @@ _WITHOUT_ENTRIES: Final = (
     MapType.STRUCT_OPS,
 )
 _FOR_GPL: Final = (ProgramType.LSM, ProgramType.STRUCT_OPS)
+# Of other types the kernel looks at the attach type when the program is attached.
+_BOUND_TO_ATTACH_TYPE: Final = (
+    ProgramType.CGROUP_SKB,
+    ProgramType.CGROUP_SOCK,
+    ProgramType.CGROUP_SOCK_ADDR,
+    ProgramType.CGROUP_SOCKOPT,
+    ProgramType.SK_LOOKUP,
+    ProgramType.SK_REUSEPORT,
+    ProgramType.NETFILTER,
+    ProgramType.TRACING,
+    ProgramType.EXT,
+    ProgramType.LSM,
+)
 _OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 _NEEDS: Final = (
     (UnresolvedExtern, "extern"),
@@ -156,10 +169,15 @@ class _Judge:
         }
 
     def _poisoned(self, step: LoadProgram, subject: str, live: frozenset[InsnIndex]) -> Iterator[Finding]:
+        told: set[str] = set()
         for poisoned in step.poisoned:
             if poisoned.insn not in live:
                 continue
+            # Of a member several things may be asked: of a bit field five.
             failure = poisoned.failure()
+            if failure.reason in told:
+                continue
+            told.add(failure.reason)
             need = "kernel function" if isinstance(poisoned, PoisonedCall) else "type"
             name = poisoned.function if isinstance(poisoned, PoisonedCall) else poisoned.question
             finding = Finding(_FAILS, subject, need, name, failure.reason, tuple(failure.evidence), failure.remedy)
@@ -201,8 +219,10 @@ class _Judge:
             yield Finding(_FAILS, subject, "attach target", function, reason)
         attach = step.expected_attach_type
         if isinstance(attach, AttachType) and abi.knows_attachment(attach) is False:
-            reason = f"the kernel is older than attach type {attach}"
-            yield Finding(_FAILS, subject, "attach type", str(attach), reason)
+            verdict, reason = _FAILS, f"the kernel is older than attach type {attach}"
+            if step.type not in _BOUND_TO_ATTACH_TYPE:
+                verdict, reason = _LOADS, f"it loads and cannot be attached as its section says: {reason}"
+            yield Finding(verdict, subject, "attach type", str(attach), reason)
 
     def _calls(self, step: LoadProgram, subject: str, abi: Abi, live: frozenset[InsnIndex]) -> Iterator[Finding]:
         poisoned = {each.insn for each in step.poisoned}

@@ -28,7 +28,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 @frozen
 class Finding:
-    """A reason why a program or map will not load, or why nobody can say.
+    """A reason why a program or map will not load, why nobody can say, or, where it loads, what it cannot be used for.
 
     `need` is of what kind the missing thing is: 'program type', 'attach type', 'map type', 'helper', 'kernel function',
     'kernel symbol', 'configuration', 'type', 'instructions', 'attach target', 'license', 'object'. `name` is the thing

@@ -50,9 +50,26 @@ def test_a_kernel_built_without_a_program_type_is_told_with_the_option() -> None
 
 
 def test_an_attach_type_that_is_younger_than_the_kernel_is_told() -> None:
-    spec = _spec(section="kprobe.multi/x")
-    assert _reasons(check(spec, kernel("5.15", attachments=range(42)))) == [
-        "the kernel is older than attach type trace_kprobe_multi"
+    there = kernel("6.1", attachments=range(44), functions=(*FUNCTIONS, "sock_addr_func_proto"))
+    report = check(_spec(section="cgroup/connect_unix"), there)
+    assert report.verdict is Verdict.FAILS
+    assert _reasons(report) == ["the kernel is older than attach type cgroup_unix_connect"]
+
+
+@pytest.mark.parametrize(
+    ("section", "attach"),
+    [
+        ("kprobe.multi/x", "trace_kprobe_multi"),
+        ("uprobe.multi/x:y", "trace_uprobe_multi"),
+        ("tcx/ingress", "tcx_ingress"),
+    ],
+)
+def test_where_the_kernel_looks_at_the_attach_type_later_the_program_loads(section: str, attach: str) -> None:
+    there = kernel("5.15", attachments=range(42), functions=(*FUNCTIONS, "tc_cls_act_func_proto"))
+    report = check(_spec(section=section), there)
+    assert (report.verdict, report.programs) == (Verdict.LOADS, {"entry": Verdict.LOADS})
+    assert _reasons(report) == [
+        f"it loads and cannot be attached as its section says: the kernel is older than attach type {attach}"
     ]
 
 
@@ -148,6 +165,16 @@ def test_an_access_that_cannot_be_placed_fails_where_the_code_reaches_it() -> No
     (finding,) = report.findings
     assert (finding.verdict, finding.need) == (Verdict.FAILS, "type")
     assert "'struct unheard_of' is not in this kernel" in finding.reason
+
+
+def test_what_several_questions_of_one_member_lack_is_told_once() -> None:
+    file = TypedObjectWriter(license=None)
+    file.types.add(Int("int", 4, 32, signed=True))
+    file.types.add(Struct("unheard_of", 8, (Member("gone", TypeId(1), BitOffset(32)),)))
+    file.function("entry", Assembler().mov(R1, 4).mov(R0, 4).exit(), section="socket")
+    file.records.core("socket", 0, 2, "0:0", CoreKind.FIELD_BYTE_OFFSET)
+    file.records.core("socket", 8, 2, "0:0", CoreKind.FIELD_BYTE_SIZE)
+    assert len(check(purebpf.open(file.build(), name="object"), kernel("6.12")).findings) == 1
 
 
 def test_a_poisoned_constant_of_two_slots_is_one_finding_and_no_call() -> None:
