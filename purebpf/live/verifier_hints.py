@@ -119,6 +119,11 @@ _HINTS: tuple[tuple[str, str], ...] = (
         "bpf_ksym_exists() asks for: decide by a constant (.rodata) set before loading, or in programs of their own",
     ),
     (
+        r"failed to find the address for kernel symbol",
+        "the kernel's types have the variable, and its symbols leave it out: a kernel that is built with "
+        "CONFIG_KALLSYMS_ALL has both",
+    ),
+    (
         r"bpf_rdonly_cast type ID",
         "the kernel has to know the struct by the number: bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(struct "
         "...))",

@@ -97,3 +97,8 @@ def test_a_function_that_cannot_be_called_may_be_no_function_for_programs_at_all
 def test_an_unlock_that_does_not_fit_is_told_to_name_the_same_lock(message: str) -> None:
     (remedy,) = hints_for(message)
     assert "what is unlocked must be what was locked" in remedy
+
+
+def test_a_variable_that_the_symbols_leave_out_names_the_option() -> None:
+    (remedy,) = hints_for("ldimm64 failed to find the address for kernel symbol 'runqueues'.")
+    assert "CONFIG_KALLSYMS_ALL" in remedy
