@@ -6,22 +6,27 @@ Dask's `client.get_executor()`), a bounded number of files ahead, so that memory
 What goes to a worker is the objects' bytes and a path: workers must see the files where the caller does.
 """
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Generic, TypeVar
 
 from purebpf.elf import read_elf
 from purebpf.errors import BpfError, ObjectFileError
+from purebpf.frozen import frozen
 from purebpf.host.btf_tree import KernelFile, kernel_files, read_kernel_file
 from purebpf.spec.describe import describe, read_btf
 from purebpf.spec.model import ObjectSpec
 
 # What only one of the questions needs, or only many kernels, is imported where it is: half of `purebpf btf min` for
 # one kernel was importing.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Generic, TypeVar
+
+    _T = TypeVar("_T")
     from concurrent.futures import Executor, Future
     from os import PathLike
 
@@ -30,13 +35,21 @@ if TYPE_CHECKING:
 
     Path = str | PathLike[str]
 
+else:
+    _T = None
+
+    class Generic:
+        """What a class is in, at run time: nothing; typing and dataclasses took a tenth of `purebpf btf min`."""
+
+        def __class_getitem__(cls, _):
+            return object
+
+
 _AHEAD = 4
 """Files a worker has waiting, so that it is never idle while an answer travels."""
 
-_T = TypeVar("_T")
 
-
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer(Generic[_T]):
     """What came of one kernel: `value`, or `error` in words."""
 
@@ -46,14 +59,14 @@ class Answer(Generic[_T]):
 
 
 def check_kernels(
-    objects: Sequence["Path"],
-    kernels: "Iterable[Path | KernelFile]",
+    objects: Sequence[Path],
+    kernels: Iterable[Path | KernelFile],
     *,
     kconfig: str = "",
     release: str = "",
-    executor: "Executor | None" = None,
+    executor: Executor | None = None,
     jobs: int | None = None,
-) -> "Iterator[Answer[tuple[Report, ...]]]":
+) -> Iterator[Answer[tuple[Report, ...]]]:
     """Whether each object will load on each kernel, answers in the order in which they are there.
 
     `kernels` are BTF files and folders of such. `kconfig` is the text of a .config that all of them are taken to have,
@@ -65,10 +78,10 @@ def check_kernels(
 
 
 def cut_kernels(
-    objects: Sequence["Path"],
-    kernels: "Iterable[Path | KernelFile]",
+    objects: Sequence[Path],
+    kernels: Iterable[Path | KernelFile],
     *,
-    executor: "Executor | None" = None,
+    executor: Executor | None = None,
     jobs: int | None = None,
 ) -> Iterator[Answer[bytes]]:
     """The part of each kernel's types that CO-RE needs for `objects`; otherwise as `check_kernels`."""
@@ -76,7 +89,7 @@ def cut_kernels(
     return _ask(question, _files(kernels), executor, jobs)
 
 
-def _files(kernels: "Iterable[Path | KernelFile]") -> Iterator[KernelFile]:
+def _files(kernels: Iterable[Path | KernelFile]) -> Iterator[KernelFile]:
     for kernel in kernels:
         if isinstance(kernel, KernelFile):
             yield kernel
@@ -84,7 +97,7 @@ def _files(kernels: "Iterable[Path | KernelFile]") -> Iterator[KernelFile]:
             yield from kernel_files([kernel])
 
 
-def _portable(path: "Path") -> tuple[str, bytes]:
+def _portable(path: Path) -> tuple[str, bytes]:
     """What a worker needs of an object: its name and bytes. What is wrong with the file is told here, once."""
     with open(path, "rb") as file:
         data = file.read()
@@ -93,7 +106,7 @@ def _portable(path: "Path") -> tuple[str, bytes]:
 
 
 def _ask(
-    question: Callable[[KernelFile], _T], kernels: Iterator[KernelFile], executor: "Executor | None", jobs: int | None
+    question: Callable[[KernelFile], _T], kernels: Iterator[KernelFile], executor: Executor | None, jobs: int | None
 ) -> Iterator[Answer[_T]]:
     first = list(islice(kernels, 2))
     if executor is None and (len(first) < 2 or jobs == 1):
@@ -125,7 +138,7 @@ def _ask(
 
 
 def _through(
-    executor: "Executor",
+    executor: Executor,
     question: Callable[[KernelFile], _T],
     kernels: Iterator[KernelFile],
     jobs: int | None,
@@ -174,7 +187,7 @@ def _opened(name: str, data: bytes) -> ObjectSpec:
         raise
 
 
-def _target(kernel: KernelFile, kconfig: str, release: str) -> "Target":
+def _target(kernel: KernelFile, kconfig: str, release: str) -> Target:
     from purebpf.plan.target import Target
     from purebpf.preflight.abi import Abi
 
@@ -194,7 +207,7 @@ def _release_of(kconfig: str) -> str:
 
 def _check_kernel(
     objects: tuple[tuple[str, bytes], ...], kconfig: str, release: str, kernel: KernelFile
-) -> "tuple[Report, ...]":
+) -> tuple[Report, ...]:
     from purebpf.preflight import check
 
     target = _target(kernel, kconfig, release)
