@@ -17,6 +17,7 @@ _NAMES = re.compile(rb"^(CONFIG_\w+)=", re.MULTILINE)
 _NAME = re.compile(r"CONFIG_\w+")
 _HEADING = re.compile(r"^# Linux/\S+ \S+ Kernel Configuration$", re.MULTILINE)
 _HEADING_WITHIN = 4096
+_ONE_WORD = re.compile(r"\s*[^\s#]+\s*")
 _VALUE = re.compile(r'[^\s"].*|".*"', re.DOTALL)
 
 
@@ -98,7 +99,7 @@ def parse_overlay(given: str | Mapping[str, object]) -> dict[str, str]:
     quotes ('"(none)"').
     """
     if isinstance(given, str):
-        if given.strip() and "CONFIG_" not in given:
+        if _ONE_WORD.fullmatch(given) and "CONFIG_" not in given:
             raise ValueError(
                 f"option kconfig: {given[:60]!r} sets nothing; it takes the text of a .config, not the name of a file"
             )

@@ -58,6 +58,9 @@ def test_an_overlay_has_the_first_value_of_each_name_or_is_refused(text: str) ->
     try:
         overlay = parse_overlay(text)
     except ValueError as error:
+        if "CONFIG_" not in text:
+            assert len(text.split()) == 1 and "sets nothing" in str(error)  # noqa: PT017, PT018
+            return
         assert "option kconfig, line " in str(error)  # noqa: PT017
         assert any(not line.partition("=")[2] for line in lines)
         return
