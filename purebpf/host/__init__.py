@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+
+from purebpf.errors import KernelError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from purebpf.errors import KernelError
     from purebpf.host.target import running_target
     from purebpf.uapi import ProgramType
 
@@ -20,10 +23,14 @@ def kernel_error(
     reason: str = "",
     remedy: str = "",
 ) -> KernelError:
-    """`purebpf.host.permissions.kernel_error`, which knows what stands in the way; only a refusal imports it."""
-    from purebpf.host import permissions
+    """The error for a refused call: `NotPermitted` with evidence for EPERM and EACCES, else `KernelError`."""
+    code = error.errno or 0
+    if code not in (errno.EPERM, errno.EACCES):
+        return KernelError(operation, subject, code, reason=reason, remedy=remedy)
+    # Imported here because every load imports this package, and hardly one is refused.
+    from purebpf.host.permissions import not_permitted
 
-    return permissions.kernel_error(operation, subject, error, program_type=program_type, reason=reason, remedy=remedy)
+    return not_permitted(operation, subject, code, program_type, reason, remedy)
 
 
 def __getattr__(name: str) -> object:

@@ -13,7 +13,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Final
 
 from purebpf.errors import KernelError
-from purebpf.host.permissions import kernel_error
+from purebpf.host import kernel_error
 from purebpf.plan.target import ModuleTypes
 from purebpf.syscall import objects
 from purebpf.syscall.fd import Fd

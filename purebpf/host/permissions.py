@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno as errno_codes
 import resource
 
-from purebpf.errors import KernelError, NotPermitted
+from purebpf.errors import NotPermitted
 from purebpf.frozen import frozen
 from purebpf.host.mounts import find_mount
 from purebpf.host.version import running_version
@@ -141,19 +141,10 @@ def diagnose(
     return lines
 
 
-def kernel_error(
-    operation: str,
-    subject: str,
-    error: OSError,
-    *,
-    program_type: ProgramType | None = None,
-    reason: str = "",
-    remedy: str = "",
-) -> KernelError:
-    """The error for a refused call: `NotPermitted` with evidence for EPERM and EACCES, else `KernelError`."""
-    code = error.errno or 0
-    if code not in (errno_codes.EPERM, errno_codes.EACCES):
-        return KernelError(operation, subject, code, reason=reason, remedy=remedy)
+def not_permitted(
+    operation: str, subject: str, code: int, program_type: ProgramType | None, reason: str, remedy: str
+) -> NotPermitted:
+    """The error for a call that was refused with EPERM or EACCES: what stands in the way, and what to do about it."""
     facts = collect()
     evidence = diagnose(operation, code, program_type=program_type, facts=facts)
     remedy = remedy or _grant(_lacking(facts, program_type))

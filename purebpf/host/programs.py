@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from purebpf.host.permissions import kernel_error
+from purebpf.host import kernel_error
 from purebpf.plan.target import ProgramTypes
 from purebpf.syscall import objects
 from purebpf.syscall.fd import Fd

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from purebpf.host.permissions import kernel_error
+from purebpf.host import kernel_error
 from purebpf.plan.steps import LoadPlan, MapMemory
 from purebpf.spec.data import F_MMAPABLE
 from purebpf.spec.model import MapSpec

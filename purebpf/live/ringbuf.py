@@ -19,7 +19,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from purebpf.host.permissions import kernel_error
+from purebpf.host import kernel_error
 from purebpf.live.maps.base import MapShape
 from purebpf.syscall.fd import Fd
 from purebpf.syscall.native import ring_each, ring_into, ring_list

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from purebpf.frozen import frozen
+from purebpf.host import kernel_error
 from purebpf.host.mounts import require_tracefs
-from purebpf.host.permissions import kernel_error
 
 _CHUNK = 65_536
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 from purebpf.errors import KernelError, NotSupported
 from purebpf.frozen import field, frozen
-from purebpf.host.permissions import kernel_error
+from purebpf.host import kernel_error
 from purebpf.syscall import calls, infos, objects
 from purebpf.uapi import LinkType, ProgramType
 

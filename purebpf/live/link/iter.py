@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from purebpf.host.permissions import kernel_error
+from purebpf.host import kernel_error
 from purebpf.live.link.base import Link, refused
 from purebpf.live.link.trace import TracingProgram
 from purebpf.syscall import calls

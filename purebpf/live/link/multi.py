@@ -12,10 +12,10 @@ from collections.abc import Iterable, Sequence
 from struct import pack
 
 from purebpf.errors import AttachTargetError, KernelError
+from purebpf.host import kernel_error
 from purebpf.host.binaries import find_binary
 from purebpf.host.kallsyms import read_kallsyms
 from purebpf.host.mounts import require_tracefs
-from purebpf.host.permissions import kernel_error
 from purebpf.host.symbols import function_offset, open_symbols
 from purebpf.live.link.base import AttachableProgram, Link, on, refused
 from purebpf.live.link.kprobe import missing_function

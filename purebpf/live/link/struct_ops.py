@@ -10,7 +10,7 @@ import os
 from typing import Final, Protocol
 
 from purebpf.errors import KernelError
-from purebpf.host.permissions import kernel_error
+from purebpf.host import kernel_error
 from purebpf.live.link.base import Link, LinkInfo
 from purebpf.syscall import calls
 from purebpf.syscall.fd import Fd

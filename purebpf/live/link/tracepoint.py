@@ -3,8 +3,8 @@
 import os
 
 from purebpf.errors import AttachTargetError, KernelError
+from purebpf.host import kernel_error
 from purebpf.host.mounts import require_tracefs
-from purebpf.host.permissions import kernel_error
 from purebpf.live.link.base import AttachableProgram, Link, refused
 from purebpf.live.link.events import attach_event
 from purebpf.near import did_you_mean

@@ -4,8 +4,8 @@ import errno
 import os
 
 from purebpf.errors import AttachTargetError, KernelError
+from purebpf.host import kernel_error
 from purebpf.host.binaries import find_binary
-from purebpf.host.permissions import kernel_error
 from purebpf.host.symbols import function_offset
 from purebpf.live.link.base import AttachableProgram, Link, refused
 from purebpf.live.link.events import Mode, attach_event

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import finalize
 
 from purebpf.errors import KernelError
-from purebpf.host.permissions import kernel_error
+from purebpf.host import kernel_error
 from purebpf.live.maps.base import Map, MapShape
 from purebpf.syscall.fd import Fd
 

@@ -8,7 +8,7 @@ builtins (KeyError, TypeError, ValueError) and found before the kernel is asked;
 from typing import Self
 
 from purebpf.frozen import frozen
-from purebpf.host.permissions import kernel_error
+from purebpf.host import kernel_error
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import MapType
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar, TypeVar, cast
 
 from purebpf.btf.codec.misfit import Misfit
 from purebpf.errors import KernelError
-from purebpf.host.permissions import kernel_error
+from purebpf.host import kernel_error
 from purebpf.live.maps.base import Map, MapShape
 from purebpf.live.maps.codecs import BYTES, RawCodec, ValueCodec, integer_kind
 from purebpf.syscall.batch import map_batch

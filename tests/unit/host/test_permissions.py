@@ -5,7 +5,7 @@ import errno
 import pytest
 
 from purebpf.errors import KernelError, NotPermitted
-from purebpf.host import permissions
+from purebpf.host import kernel_error, permissions
 from purebpf.host.permissions import CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON, CAP_SYS_ADMIN, Facts, collect, diagnose
 from purebpf.plan.target import encode_version
 from purebpf.uapi import ProgramType
@@ -109,7 +109,7 @@ def test_where_nothing_is_found_a_security_module_is_left():
 
 def test_an_error_for_a_refusal_has_evidence_and_remedy(monkeypatch):
     monkeypatch.setattr(permissions, "collect", lambda: facts(CAP_NET_ADMIN))
-    error = permissions.kernel_error("load program", "trace", OSError(errno.EPERM, ""), program_type=ProgramType.KPROBE)
+    error = kernel_error("load program", "trace", OSError(errno.EPERM, ""), program_type=ProgramType.KPROBE)
     assert isinstance(error, NotPermitted)
     assert str(error).splitlines() == [
         "cannot load program 'trace': Operation not permitted [EPERM]",
@@ -119,7 +119,7 @@ def test_an_error_for_a_refusal_has_evidence_and_remedy(monkeypatch):
 
 
 def test_an_error_for_anything_else_is_a_plain_kernel_error():
-    error = permissions.kernel_error("create map", "counts", OSError(errno.E2BIG, ""))
+    error = kernel_error("create map", "counts", OSError(errno.E2BIG, ""))
     assert type(error) is KernelError
     assert error.errno == errno.E2BIG
 
