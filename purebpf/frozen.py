@@ -101,8 +101,8 @@ def _made(cls: Any, *, is_frozen: bool) -> Any:
         __slots__=tuple(described),
         __match_args__=tuple(name for name, told in described.items() if told.init),
         __purebpf_fields__=described,
-        __dataclass_fields__=_FromDataclasses(),
-        __dataclass_params__=_FromDataclasses(),
+        __dataclass_fields__=_FIELDS,
+        __dataclass_params__=_PARAMS,
         __init__=first_use,
         __replace__=replace,
         __getstate__=_state,
@@ -190,7 +190,7 @@ class _FromDataclasses:
 
     __slots__ = ("name",)
 
-    def __set_name__(self, owner: type, name: str) -> None:
+    def __init__(self, name: str) -> None:
         self.name = name
 
     def __get__(self, instance: object, owner: Any) -> Any:
@@ -213,6 +213,9 @@ class _FromDataclasses:
         value = getattr(dataclasses.dataclass(frozen=is_frozen)(stand_in), self.name)
         setattr(owner, self.name, value)
         return value
+
+
+_FIELDS, _PARAMS = _FromDataclasses("__dataclass_fields__"), _FromDataclasses("__dataclass_params__")
 
 
 class _FirstUse:
