@@ -32,6 +32,7 @@ from purebpf.btf import (
 from purebpf.btf.writer import with_added
 from purebpf.frozen import field, frozen, mutable, replace
 from purebpf.plan.target import Feature, Target
+from purebpf.spec.model import CONTEXT_TAG
 from purebpf.uapi import ProgramType
 from purebpf.units import VOID, TypeId
 
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
 
     from purebpf.relocate.model import LinkedProgram
     from purebpf.spec.model import ObjectSpec
-
-_TAG: Final = "arg:ctx"
 
 CONTEXT_NAMES: Final = {
     ProgramType.CGROUP_DEVICE: "bpf_cgroup_dev_ctx",
@@ -109,7 +108,7 @@ class _Tagged:
 def _tagged_arguments(btf: Btf) -> Iterator[_Tagged]:
     for tag_id in btf.ids_of(Kind.DECL_TAG):
         tag = btf[tag_id]
-        if not isinstance(tag, DeclTag) or tag.name != _TAG:
+        if not isinstance(tag, DeclTag) or tag.name != CONTEXT_TAG:
             continue
         function = btf[tag.type]
         if not isinstance(function, Function) or function.linkage != Linkage.GLOBAL:
@@ -155,7 +154,7 @@ class _Copies:
             self.functions[argument.id] = function
         if not self.pointer:
             self.pointer = self._add(Pointer(self._add(Struct(CONTEXT_NAMES[self.kind], 0, ()))))
-        self._add(DeclTag(_TAG, function, argument.index))
+        self._add(DeclTag(CONTEXT_TAG, function, argument.index))
         # The prototype stands before its function.
         place = function - 1 - self.btf.end_id
         copied = self.added[place]

@@ -27,6 +27,7 @@ from purebpf.relocate.core import adapt
 from purebpf.relocate.link import link
 from purebpf.relocate.model import KCONFIG_MAP, ResolvedExterns
 from purebpf.spec.describe import describe, read_btf
+from purebpf.spec.model import CONTEXT_TAG
 from purebpf.spec.programs import programs_to_load
 
 TYPE_CHECKING = False
@@ -162,7 +163,7 @@ def _with_named_contexts(
     spec: ObjectSpec, programs: Sequence[LinkedProgram], target: Target
 ) -> tuple[ObjectSpec, Sequence[LinkedProgram]]:
     # A search of the bytes: hardly an object has the tag.
-    if spec.btf is None or b"\0arg:ctx\0" not in spec.btf.raw:
+    if spec.btf is None or f"\0{CONTEXT_TAG}\0".encode() not in spec.btf.raw:
         return spec, programs
     from purebpf.plan.context_tags import with_named_contexts
 

@@ -195,11 +195,11 @@ class _Judge:
                 reason += "; the target's release is not told"
             yield Finding(_FAILS if certain else _UNKNOWN, subject, "instructions", extension.text, reason)
 
-    def _ages(self) -> tuple[int, int]:
+    def _ages(self) -> Ages:
         version = self._target.kernel_version
         if version:
-            return version, version + 1
-        return self._abi.ages if self._abi is not None else (0, 0)
+            return Ages(version, version + 1)
+        return Ages(*self._abi.ages) if self._abi is not None else Ages(0, 0)
 
     def _kind(self, step: LoadProgram, subject: str, abi: Abi) -> Iterator[Finding]:
         if abi.knows_program(step.type) is False:
@@ -211,7 +211,7 @@ class _Judge:
         if step.type in _FOR_GPL and not gpl_compatible(step):
             reason = f"programs of type {step.type} need a GPL-compatible license, and this one's is '{step.license}'"
             yield Finding(_FAILS, subject, "license", step.license, reason, (), GPL_REMEDY)
-        if series := must_not_sleep(kind_of(step, abi), Ages(*self._ages())):
+        if series := must_not_sleep(kind_of(step, abi), self._ages()):
             reason = f"programs of type {step.type} could not be sleepable up to Linux {series}"
             yield Finding(_FAILS, subject, "program type", f"sleepable {step.type}", reason)
         if (function := sleeping_syscall(step, abi)) and (option := abi.without_injection()):
@@ -228,7 +228,7 @@ class _Judge:
         poisoned = {each.insn for each in step.poisoned}
         # Of a constant of two slots both are poisoned.
         poisoned |= {InsnIndex(i + 1) for i in poisoned if is_poisoned(step.code, i + 1, self._spec.byteorder)}
-        kind, ages = kind_of(step, abi), Ages(*self._ages())
+        kind, ages = kind_of(step, abi), self._ages()
         for insn, source, number in iter_calls(step.code, self._spec.byteorder):
             if insn not in live or insn in poisoned or source == BPF_PSEUDO_CALL:
                 continue

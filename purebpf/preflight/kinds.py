@@ -13,9 +13,9 @@ from typing import Final, NamedTuple
 from purebpf.plan.steps import LoadProgram
 from purebpf.preflight.abi import Abi
 from purebpf.preflight.helper_table import AWAKE, SERIES
+from purebpf.spec.sections import F_SLEEPABLE
 from purebpf.uapi import AttachType, ProgramType
 
-_F_SLEEPABLE: Final = 1 << 4
 _ON_FUNCTIONS: Final = (AttachType.TRACE_FENTRY, AttachType.TRACE_FEXIT, AttachType.MODIFY_RETURN)
 _SYSCALL: Final = re.compile("__(x64|ia32|arm64|s390x?|riscv)_(compat_)?sys_")
 _HOOK_PREFIXES: Final = {
@@ -98,7 +98,7 @@ def sleeping_syscall(step: LoadProgram, abi: Abi) -> str:
     """
     if step.type != ProgramType.TRACING or step.expected_attach_type not in _ON_FUNCTIONS:
         return ""
-    if not step.flags & _F_SLEEPABLE or step.attach.module is not None or step.attach.program is not None:
+    if not step.flags & F_SLEEPABLE or step.attach.module is not None or step.attach.program is not None:
         return ""
     name = abi.name_of(step.attach.btf_id)
     return name if _SYSCALL.match(name) else ""
@@ -114,7 +114,7 @@ def kind_of(step: LoadProgram, abi: Abi) -> Kind:
         else:
             prefix = _HOOK_PREFIXES.get((step.type, attach), "")
             hook = hook.removeprefix(prefix) if prefix else ""
-    return Kind(step.type, attach, bool(step.flags & _F_SLEEPABLE), hook)
+    return Kind(step.type, attach, bool(step.flags & F_SLEEPABLE), hook)
 
 
 def type_of(key: str) -> str:

@@ -14,7 +14,7 @@ from purebpf.spec.data import SectionTypes, data_maps, describe_variables, mark_
 from purebpf.spec.maps import declared_maps, with_slots
 from purebpf.spec.model import EXCEPTION_CALLBACK, Externs, MapSpec, ObjectSpec
 from purebpf.spec.programs import INSN_SIZE, FunctionIndex, MapPlaces, describe_functions, describe_programs
-from purebpf.spec.sections import ARENA_SECTION, JUMP_TABLES, STRUCT_OPS
+from purebpf.spec.sections import ARENA_SECTION, JUMP_TABLES, is_struct_ops_section
 from purebpf.uapi import MapType
 
 TYPE_CHECKING = False
@@ -144,7 +144,7 @@ def _externs(elf: ElfFile, btf: Btf | None, functions: Iterable[FunctionSpec]) -
 def _struct_ops(
     elf: ElfFile, btf: Btf | None, entries: Mapping[tuple[int, int], str], programs: Mapping[str, ProgramSpec]
 ) -> Iterable[MapSpec]:
-    if not any(section.name.removeprefix("?") in STRUCT_OPS for section in elf.sections):
+    if not any(is_struct_ops_section(section.name) for section in elf.sections):
         return ()
     from purebpf.spec.struct_ops import struct_ops_maps
 

@@ -233,6 +233,9 @@ class VariableSpec:
     is_static: bool = False
 
 
+CONTEXT_TAG: Final = "arg:ctx"
+"""The declaration tag of an argument of a global function that is the program's context."""
+
 EXCEPTION_CALLBACK: Final = "exception_callback:"
 """What a declaration tag of a program begins with that names the function to end it when it throws."""
 

@@ -18,14 +18,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
 
-# BPF_F_SLEEPABLE and BPF_F_XDP_HAS_FRAGS of uapi/linux/bpf.h.
-_F_SLEEPABLE: Final = 1 << 4
+# BPFF_SLEEPABLE and BPF_F_XDP_HAS_FRAGS of uapi/linux/bpf.h.
+F_SLEEPABLE: Final = 1 << 4
 _F_XDP_HAS_FRAGS: Final = 1 << 5
 
 ARENA_SECTION: Final = ".addr_space.1"
 JUMP_TABLES: Final = ".jumptables"
 STRUCT_OPS_LINK: Final = ".struct_ops.link"
-STRUCT_OPS: Final = (".struct_ops", STRUCT_OPS_LINK)
+_STRUCT_OPS: Final = (".struct_ops", STRUCT_OPS_LINK)
+
+
+def is_struct_ops_section(name: str) -> bool:
+    """Whether the variables of a section of that name are struct_ops maps."""
+    return name.removeprefix("?") in _STRUCT_OPS
 
 
 class AttachKind(StrEnum):
@@ -94,7 +99,7 @@ class SectionDefinition:
     @property
     def program_flags(self) -> int:
         """The flags a program of this section is loaded with."""
-        return (_F_SLEEPABLE if self.sleepable else 0) | (_F_XDP_HAS_FRAGS if self.frags else 0)
+        return (F_SLEEPABLE if self.sleepable else 0) | (_F_XDP_HAS_FRAGS if self.frags else 0)
 
 
 # The last column: "+" takes an argument, "A" attaches by itself, "s" sleepable, "f" xdp.frags,

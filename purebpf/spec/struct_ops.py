@@ -38,7 +38,7 @@ from purebpf.elf import ElfFile, Section, SectionType
 from purebpf.errors import SpecError
 from purebpf.frozen import frozen, replace
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, ProgramSpec
-from purebpf.spec.sections import STRUCT_OPS, STRUCT_OPS_LINK
+from purebpf.spec.sections import STRUCT_OPS_LINK, is_struct_ops_section
 from purebpf.uapi import MapType, ProgramType
 
 TYPE_CHECKING = False
@@ -63,11 +63,6 @@ class _Place:
     struct: Struct
     offset: int
     members: Mapping[int, int]
-
-
-def is_struct_ops_section(name: str) -> bool:
-    """Whether the variables of a section of that name are struct_ops maps."""
-    return name.removeprefix("?") in STRUCT_OPS
 
 
 def struct_ops_maps(
