@@ -24,7 +24,8 @@ from pathlib import Path
 
 from purebpf.btf import Btf, Enum, Kind, Struct, lookup
 from purebpf.host.target import running_target
-from purebpf.spec.sections import section_definitions
+from purebpf.insn.words import CALL
+from purebpf.spec.sections import F_SLEEPABLE, section_definitions
 from purebpf.syscall import calls
 from purebpf.uapi import AttachType, ProgramType
 
@@ -32,7 +33,6 @@ _EXIT = b"\x95" + bytes(7)
 _UNHEARD_OF = 0x7FFFFFF
 _NOT_GIVEN = ("unknown func", "cannot use helper")
 _SLEEPS = "might sleep"
-_SLEEPABLE = 1 << 4
 
 # Hooks that stand for all of their kind: the first that the kernel takes is asked, or each where answers differ.
 _HOOKS = {
@@ -63,17 +63,17 @@ class Context:
         return f"{self.type.name.lower()}{named}{'.s' if self.sleepable else ''}{':' + self.hook if self.hook else ''}"
 
 
-def _call(helper: int) -> bytes:
-    return struct.pack("=BBhi", 0x85, 0, 0, helper) + _EXIT
+def said(context: Context, number: int, *, source: int = 0, license: str = "GPL") -> str | None:  # noqa: A002
+    """What the verifier says of a call; "" for nothing, None where the kernel refuses before it looks at the code.
 
-
-def _said(context: Context, helper: int, license: str = "GPL") -> str | None:  # noqa: A002
-    """What the verifier says of a call; "" for nothing, None where the kernel refuses before it looks at the code."""
+    `source` is what `number` counts: helpers (0), or the kernel's functions.
+    """
     log = calls.Log(bytearray(1 << 16))
-    flags = _SLEEPABLE if context.sleepable else 0
+    code = struct.pack("=BBhi", CALL, source << 4, 0, number) + _EXIT
+    flags = F_SLEEPABLE if context.sleepable else 0
     try:
         fd = calls.prog_load(
-            prog_type=context.type, insns=_call(helper), license=license, flags=flags,
+            prog_type=context.type, insns=code, license=license, flags=flags,
             expected_attach_type=context.attach, attach_btf_id=context.btf_id, log=log,
         )  # fmt: skip
     except OSError:
@@ -84,7 +84,7 @@ def _said(context: Context, helper: int, license: str = "GPL") -> str | None:  #
 
 def _taken(context: Context) -> bool:
     """Whether the kernel comes to look at the code of such programs."""
-    return "invalid func" in (_said(context, _UNHEARD_OF) or "")
+    return "invalid func" in (said(context, _UNHEARD_OF) or "")
 
 
 def _must_not_sleep(btf: Btf) -> set[str]:
@@ -93,7 +93,7 @@ def _must_not_sleep(btf: Btf) -> set[str]:
     refused = set()
     for kind, attach in kinds - {(ProgramType.SYSCALL, 0), (ProgramType.STRUCT_OPS, 0)}:
         for awake in _of_first_hook(btf, Context(kind, attach)):
-            if "can be sleepable" in (_said(replace(awake, sleepable=True), 1) or ""):
+            if "can be sleepable" in (said(replace(awake, sleepable=True), 1) or ""):
                 refused.add(awake.key)
     return refused
 
@@ -181,12 +181,12 @@ def probe(btf: Btf) -> dict[str, set[int]]:
     gpl: set[int] = set()
     sleeping: set[int] = set()
     for context in contexts(btf):
-        words = {helper: _said(context, helper) for helper in every}
-        given = {helper for helper, said in words.items() if not any(no in (said or "") for no in _NOT_GIVEN)}
-        sleeping |= {helper for helper, said in words.items() if _SLEEPS in (said or "")}
+        words = {helper: said(context, helper) for helper in every}
+        given = {helper for helper, answer in words.items() if not any(no in (answer or "") for no in _NOT_GIVEN)}
+        sleeping |= {helper for helper, answer in words.items() if _SLEEPS in (answer or "")}
         found[context.key] = given
-        if "must have a GPL" not in (_said(context, 1, "none") or ""):
-            restricted = {helper for helper in given if "GPL" in (_said(context, helper, "none") or "")}
+        if "must have a GPL" not in (said(context, 1, license="none") or ""):
+            restricted = {helper for helper in given if "GPL" in (said(context, helper, license="none") or "")}
             gpl |= restricted
             free |= given - restricted
     return {"all": set(every), "gpl": gpl - free, "sleeps": sleeping} | _without_equal_hooks(found)
@@ -221,14 +221,14 @@ def answers() -> str:
     return "\n".join([f"# Linux {os.uname().release}", f"# must not sleep: {awake}", *lines]) + "\n"
 
 
-def main() -> int:
+def deliver(text: str) -> int:
     """Print it, or write it to the file that is named."""
     if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(answers())
+        Path(sys.argv[1]).write_text(text)
     else:
-        print(answers(), end="")
+        print(text, end="")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(deliver(answers()))

@@ -11,42 +11,30 @@ where all of its kinds may, else the kinds.
 
 import os
 import re
-import struct
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from purebpf.btf import Btf, DeclTag, Kind
+from purebpf.btf import Btf, Kind
 from purebpf.host.target import running_target
-from purebpf.syscall import calls
-from tools.helper_probe import Context, contexts, without_hook
+from purebpf.insn.words import BPF_PSEUDO_KFUNC_CALL
+from purebpf.relocate.providers import marked_functions
+from tools.helper_probe import Context, contexts, deliver, said, without_hook
 
-_EXIT = b"\x95" + bytes(7)
 _NOT_ALLOWED = re.compile(r"calling kernel function \S* ?is not allowed")
-_F_SLEEPABLE = 1 << 4
 
 
 def functions(btf: Btf) -> list[str]:
     """What may be a kfunc of this kernel."""
-    tags = (btf[type_id] for type_id in btf.ids_of(Kind.DECL_TAG))
-    found = {btf.name_of(tag.type) for tag in tags if isinstance(tag, DeclTag) and tag.name == "bpf_kfunc"}
+    found = set(marked_functions(btf))
     symbols = Path("/proc/kallsyms").read_text()
     found |= set(re.findall(r" __BTF_ID__func__(\w+?)__\d+$", symbols, re.MULTILINE))
     return sorted(name for name in found if btf.find(name, Kind.FUNC))
 
 
 def _may_call(context: Context, function_id: int) -> bool:
-    code = struct.pack("=BBhi", 0x85, 2 << 4, 0, function_id) + _EXIT
-    log = calls.Log(bytearray(1 << 16))
-    try:
-        fd = calls.prog_load(
-            prog_type=context.type, insns=code, license="GPL", flags=_F_SLEEPABLE if context.sleepable else 0,
-            expected_attach_type=context.attach, attach_btf_id=context.btf_id, log=log,
-        )  # fmt: skip
-    except OSError:
-        return not _NOT_ALLOWED.search(log.text)
-    os.close(fd)
-    return True
+    answer = said(context, function_id, source=BPF_PSEUDO_KFUNC_CALL)
+    return not _NOT_ALLOWED.search(answer or "")
 
 
 def _asked(btf: Btf) -> dict[str, list[Context]]:
@@ -88,14 +76,5 @@ def answers() -> str:
     return "\n".join([f"# Linux {os.uname().release}", f"# asked: {' '.join(sorted(asked))}", *lines]) + "\n"
 
 
-def main() -> int:
-    """Print it, or write it to the file that is named."""
-    if len(sys.argv) > 1:
-        Path(sys.argv[1]).write_text(answers())
-    else:
-        print(answers(), end="")
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(deliver(answers()))

@@ -88,12 +88,14 @@ _MARK: Final = "bpf_kfunc"
 
 def callable_names(*types: Btf) -> list[str]:
     """The functions of these types that a program may call, as far as the types tell them from others."""
-    marked = [btf.name_of(tag.type) for btf in types for tag in _tags(btf) if tag.name == _MARK]
+    marked = [name for btf in types for name in marked_functions(btf)]
     if marked:
         return marked
     helpers = {f"bpf_{helper.name}" for helper in Helper}
     return [name for btf in types for name in names_of(btf, Kind.FUNC) if name not in helpers]
 
 
-def _tags(btf: Btf) -> list[DeclTag]:
-    return [tag for each in btf.ids_of(Kind.DECL_TAG) if isinstance(tag := btf[each], DeclTag)]
+def marked_functions(btf: Btf) -> list[str]:
+    """The functions that are marked as kfuncs, as pahole does since 1.26."""
+    tags = (btf[type_id] for type_id in btf.ids_of(Kind.DECL_TAG))
+    return [btf.name_of(tag.type) for tag in tags if isinstance(tag, DeclTag) and tag.name == _MARK]
