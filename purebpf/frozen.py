@@ -1,16 +1,29 @@
-"""`@frozen` and `@mutable`: the value classes that a load makes by the dozen, at a fraction of dataclasses' cost.
+"""`Frozen` and `Mutable`: the value classes that a load makes by the dozen, at a fraction of dataclasses' cost.
 
-To its users and to the type checker a class under `@frozen` is what `@dataclass(frozen=True, slots=True)` makes of it,
-and one under `@mutable` what `@dataclass(slots=True)` does; `dataclasses.fields`, `replace` and `is_dataclass` take
-both. The module dataclasses itself is imported by those who ask for that, and by nobody else: with what it draws in
-(inspect, ast, dis, tokenize) it costs as much as ten modules of ours.
+    class Point(Frozen):
+        x: int
+        y: int = 2
+        tags: list[str] = field(default_factory=list, repr=False)
 
-- An instance of a frozen class is of a plain class with the same slots while its fields are assigned, and then of its
-  own. dataclasses sets each field by a call of `object.__setattr__`. Measured on Python 3.11: 4.3 us to 1.6 us for 12
-  fields, 1.7 us to 1.0 us for 4; half a load's objects are such values.
-- `__init__` is made when the first value is: most of the hundred classes that a load imports never have one. It is
-  compiled once for all classes with as many fields; the names of the fields are put into the code.
-- All other functions are closures or shared; dataclasses compiles six for each class.
+To its users and to the type checker such a class is what `@dataclass(frozen=True, slots=True)` makes of it, and one of
+`Mutable` what `@dataclass(slots=True)` does; `dataclasses.fields`, `replace` and `is_dataclass` take both. The module
+dataclasses itself is imported by those who ask for that, and by nobody else: with what it draws in (inspect, ast, dis,
+tokenize) it costs as much as ten modules of ours.
+
+Most of the first load of a process is importing, and most of importing is making classes. So:
+
+- A class is made once, with its slots. (A decorator gets one without and has to make another.) That is what the base is
+  for: at run time the class is an ordinary one, of `object` and of the metaclass `type`, without `Frozen` among its
+  bases; with a metaclass of its own `isinstance` would take twice as long.
+- What a class needs for its values is made when the first value is: `__init__`, comparison and hash, the description of
+  the fields. Most of the hundred classes that a load imports never have one.
+- `__init__` is one of `initializers.py`, a pattern for all classes with as many fields, with the names put in. A class
+  like none of the package's has its own compiled.
+
+A frozen value is filled in one of two ways: the setters of its slots are called (up to four fields), or it is of a
+plain class with the same slots while its fields are assigned, and then of its own. dataclasses sets each field by a
+call of `object.__setattr__`. Measured on Python 3.11: 4.3 us to 1.6 us for 12 fields, 1.7 us to 1.0 us for 4; half a
+load's objects are such values.
 
 Rejected: NamedTuple (a `Const` would equal a `Volatile` of the same type, and every value a tuple), values frozen
 only for the type checker, and classes that wrap a C struct.
@@ -18,21 +31,26 @@ only for the type checker, and classes that wrap a C struct.
 
 from __future__ import annotations
 
-from functools import cache
-from operator import attrgetter
-from reprlib import recursive_repr
-from types import FunctionType
+from purebpf import initializers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from dataclasses import field, replace
     from types import CodeType
-    from typing import Any, NoReturn, TypeVar, dataclass_transform
+    from typing import Any, NoReturn, dataclass_transform
 
-    _Class = TypeVar("_Class")
-else:
     # To the type checker these are those of dataclasses, whose rules it knows.
+
+    @dataclass_transform(frozen_default=True, field_specifiers=(field,))
+    class Frozen:
+        """The base of a frozen dataclass with slots; no class can be derived from that."""
+
+    @dataclass_transform(field_specifiers=(field,))
+    class Mutable:
+        """The base of a dataclass with slots; its fields may be set, it has no hash, and nothing is derived from it."""
+
+else:
 
     class field:  # noqa: N801
         """What a field has besides its name and type."""
@@ -55,90 +73,57 @@ else:
                 changes[name] = getattr(value, name)
         return value.__class__(**changes)
 
-    def dataclass_transform(**_):
-        return lambda decorator: decorator
 
-
-__all__ = ["field", "frozen", "mutable", "replace"]
+__all__ = ["Frozen", "Mutable", "field", "replace"]
 
 _become: Callable[[object, type], None] = object.__dict__["__class__"].__set__
 _ABSENT: Any = type("_Absent", (), {"__repr__": lambda _: "<made when absent>"})()
 _FIELD: Any = field
+_FUNCTION: Any = type(lambda: None)
 _ALTERABLE = (list, dict, set, bytearray)
+_SET_ONE_BY_ONE = 4
+"""Up to so many fields calling the setters is no slower than becoming another class twice, and needs no other class."""
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field,))
-def frozen(cls: type[_Class]) -> type[_Class]:
-    """A frozen dataclass with slots; no class can be derived from it."""
-    if cls.__bases__ != (object,):
-        raise TypeError(
-            f"class {cls.__name__}: a frozen class has no bases: its values could not be of a plain class first"
-        )
-    made: type[_Class] = _made(cls, is_frozen=True)
-    return made
+# What values do: the same functions for all classes ------------------------------------------------------------------
 
 
-@dataclass_transform(field_specifiers=(field,))
-def mutable(cls: type[_Class]) -> type[_Class]:
-    """A dataclass with slots whose fields may be set; it has no hash."""
-    made: type[_Class] = _made(cls, is_frozen=False)
-    return made
+def _repr(self: Any) -> str:
+    from threading import get_ident
+
+    here = id(self), get_ident()
+    if here in _being_told:
+        return "..."
+    _being_told.add(here)
+    try:
+        told = [f"{name}={getattr(self, name)!r}" for name, told in self.__purebpf_fields__.items() if told.repr]
+    finally:
+        _being_told.discard(here)
+    return f"{self.__class__.__qualname__}({', '.join(told)})"
 
 
-def _made(cls: Any, *, is_frozen: bool) -> Any:
-    """The class again, with slots for its fields and the functions of a dataclass: a slot cannot be added later."""
-    namespace = dict(cls.__dict__)
-    for name in ("__dict__", "__weakref__"):
-        namespace.pop(name, None)
-    described = {
-        name: _described(name, namespace.pop(name, ...))
-        for name, kind in cls.__annotations__.items()
-        if "ClassVar" not in str(kind)
-    }
-    _refuse_late_required(cls.__name__, described)
-    first_use = _FirstUse(is_frozen)
-    namespace.update(
-        __slots__=tuple(described),
-        __match_args__=tuple(name for name, told in described.items() if told.init),
-        __purebpf_fields__=described,
-        __dataclass_fields__=_FIELDS,
-        __dataclass_params__=_PARAMS,
-        __init__=first_use,
-        __replace__=replace,
-        __getstate__=_state,
-        __setstate__=_set_state,
-    )
-    if not namespace.get("__doc__"):
-        namespace["__doc__"] = f"{cls.__name__}({', '.join(described)})"
-    namespace.setdefault("__repr__", _repr)
-    if "__eq__" not in namespace:
-        namespace["__eq__"], hashed = _comparison(described)
-        namespace["__hash__"] = hashed if is_frozen else None
-    if is_frozen:
-        namespace["__setattr__"], namespace["__delattr__"] = _refuse_setting, _refuse_deleting
-        namespace["__init_subclass__"] = classmethod(_refuse_subclass)
-    first_use.final = type(cls)(cls.__name__, cls.__bases__, namespace)
-    return first_use.final
+_being_told: set[tuple[int, int]] = set()
 
 
-def _described(name: str, default: Any) -> Any:
-    if type(default).__module__ == "dataclasses":
-        raise TypeError(f"field {name}: what it has is said by purebpf.frozen.field")
-    told: Any = default if isinstance(default, _FIELD) else _FIELD(default=default)
-    if isinstance(told.default, _ALTERABLE):
-        raise ValueError(f"field {name}: all values would share the {type(told.default).__name__}: use default_factory")
-    return told
+def _first_equal(self: Any, other: object) -> Any:
+    """`__eq__` of a class until two of its values are compared."""
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    _give_comparison(self.__class__)
+    return self == other
 
 
-def _refuse_late_required(name: str, described: dict[str, Any]) -> None:
-    optional = [told.default is not ... or told.default_factory is not None for told in described.values() if told.init]
-    if sorted(optional) != optional:
-        raise TypeError(f"class {name}: a non-default argument follows a default argument")
+def _first_hash(self: Any) -> int:
+    """`__hash__` of a class until it is first asked for."""
+    _give_comparison(self.__class__)
+    return hash(self)
 
 
-def _comparison(described: dict[str, Any]) -> tuple[Callable[[Any, object], bool], Callable[[Any], int]]:
+def _give_comparison(cls: Any) -> None:
     """Equality and hash by the fields that count."""
-    names = [name for name, told in described.items() if told.compare]
+    from operator import attrgetter
+
+    names = [name for name, told in cls.__purebpf_fields__.items() if told.compare]
     key: Callable[[Any], Any] = attrgetter(*names) if names else _nothing
 
     def equal(self: Any, other: object) -> bool:
@@ -147,17 +132,14 @@ def _comparison(described: dict[str, Any]) -> tuple[Callable[[Any, object], bool
     def hashed(self: Any) -> int:
         return hash(key(self))
 
-    return equal, hashed
+    if cls.__dict__["__eq__"] is _first_equal:
+        cls.__eq__ = equal
+    if cls.__dict__["__hash__"] is _first_hash:
+        cls.__hash__ = hashed
 
 
 def _nothing(_: object) -> tuple[()]:
     return ()
-
-
-@recursive_repr()
-def _repr(self: Any) -> str:
-    told = [f"{name}={getattr(self, name)!r}" for name, told in self.__purebpf_fields__.items() if told.repr]
-    return f"{self.__class__.__qualname__}({', '.join(told)})"
 
 
 def _refuse_setting(self: object, name: str, value: object) -> NoReturn:
@@ -172,8 +154,13 @@ def _refuse_deleting(self: object, name: str) -> NoReturn:
     raise FrozenInstanceError(f"cannot delete field {name!r}")
 
 
+def _is_frozen(cls: Any) -> bool:
+    return cls.__setattr__ is _refuse_setting
+
+
 def _refuse_subclass(cls: type, /, **_: object) -> NoReturn:
-    raise TypeError(f"class {cls.__name__}: a frozen class cannot be derived from")
+    kind = "frozen" if _is_frozen(cls) else "mutable"
+    raise TypeError(f"class {cls.__name__}: a {kind} class cannot be derived from")
 
 
 def _state(self: Any) -> list[Any]:
@@ -185,8 +172,35 @@ def _set_state(self: Any, state: list[Any]) -> None:
         object.__setattr__(self, name, value)
 
 
+# What classes have: made for the first who asks ----------------------------------------------------------------------
+
+
+class _Fields:
+    """`__purebpf_fields__`: each field by its name."""
+
+    def __get__(self, instance: object, owner: Any) -> dict[str, Any]:
+        given = owner.__purebpf_given__
+        described = {name: _described(name, given.get(name, ...)) for name in owner.__slots__}
+        optional = [
+            told.default is not ... or told.default_factory is not None for told in described.values() if told.init
+        ]
+        if sorted(optional) != optional:
+            raise TypeError(f"class {owner.__name__}: a non-default argument follows a default argument")
+        owner.__purebpf_fields__ = described
+        return described
+
+
+def _described(name: str, default: Any) -> Any:
+    if type(default).__module__ == "dataclasses":
+        raise TypeError(f"field {name}: what it has is said by purebpf.frozen.field")
+    told: Any = default if isinstance(default, _FIELD) else _FIELD(default=default)
+    if isinstance(told.default, _ALTERABLE):
+        raise ValueError(f"field {name}: all values would share the {type(told.default).__name__}: use default_factory")
+    return told
+
+
 class _FromDataclasses:
-    """An attribute by which dataclasses knows its own: made for who asks, of a class made by dataclasses alike."""
+    """An attribute by which dataclasses knows its own: of a class made by dataclasses alike."""
 
     __slots__ = ("name",)
 
@@ -209,66 +223,134 @@ class _FromDataclasses:
         }
         kinds = {name: owner.__annotations__[name] for name in given}
         stand_in = type(owner.__name__, (), {"__annotations__": kinds, "__doc__": owner.__doc__, **given})
-        is_frozen = owner.__setattr__ is _refuse_setting
+        is_frozen = _is_frozen(owner)
         value = getattr(dataclasses.dataclass(frozen=is_frozen)(stand_in), self.name)
         setattr(owner, self.name, value)
         return value
 
 
-_FIELDS, _PARAMS = _FromDataclasses("__dataclass_fields__"), _FromDataclasses("__dataclass_params__")
+class _Initializer:
+    """`__init__`, as if written out for the class: a loop over the fields costs more."""
 
-
-class _FirstUse:
-    """`__init__` of a class until it is first asked for; then the function that it makes takes its place."""
-
-    __slots__ = ("final", "is_frozen")
-
-    def __init__(self, is_frozen: bool) -> None:
-        self.is_frozen = is_frozen
-        self.final: Any = None
-
-    def __get__(self, instance: object, owner: type) -> Any:
-        made = self.final.__init__ = _initializer(self.final, is_frozen=self.is_frozen)
+    def __get__(self, instance: object, owner: Any) -> Any:
+        made = owner.__init__ = _initializer(owner)
         return made if instance is None else made.__get__(instance, owner)
 
 
-def _initializer(cls: Any, *, is_frozen: bool) -> FunctionType:
-    """`__init__` of a class, as if written out for it: a loop over the fields costs more."""
+def _initializer(cls: Any) -> Any:
     wanted = {name: told for name, told in cls.__purebpf_fields__.items() if told.init}
+    is_frozen = _is_frozen(cls)
     made_when_absent = tuple(told.default_factory is not None for told in wanted.values())
-    written = _written(made_when_absent, is_frozen, hasattr(cls, "__post_init__"))
-    names = {f"field{number}": name for number, name in enumerate(wanted)}
-    code = written.replace(
-        co_varnames=tuple(names.get(name, name) for name in written.co_varnames),
-        co_names=tuple(names.get(name, name) for name in written.co_names),
+    pattern = _pattern(made_when_absent, is_frozen, hasattr(cls, "__post_init__"))
+    names = {f"f{number}": name for number, name in enumerate(wanted)}
+    code = pattern.replace(
+        co_varnames=tuple(names.get(name, name) for name in pattern.co_varnames),
+        co_names=tuple(names.get(name, name) for name in pattern.co_names),
         co_qualname=f"{cls.__qualname__}.__init__",
     )
-    draft = type(cls.__name__, (), {"__slots__": cls.__slots__}) if is_frozen else None
-    made_by = {f"make{number}": told.default_factory for number, told in enumerate(wanted.values())}
-    known = {"become": _become, "draft": draft, "final": cls, "absent": _ABSENT, **made_by}
+    known = {"final": cls, "absent": _ABSENT}
+    known.update({f"make{number}": told.default_factory for number, told in enumerate(wanted.values())})
+    if is_frozen and len(wanted) <= _SET_ONE_BY_ONE:
+        known.update({f"set{number}": cls.__dict__[name].__set__ for number, name in enumerate(wanted)})
+    elif is_frozen:
+        known.update(become=_become, draft=type(cls.__name__, (), {"__slots__": cls.__slots__}))
     defaults = [_ABSENT if told.default_factory else told.default for told in wanted.values()]
-    made = FunctionType(code, known, "__init__", tuple(default for default in defaults if default is not ...))
+    made = _FUNCTION(code, known, "__init__", tuple(default for default in defaults if default is not ...))
     made.__module__ = cls.__module__
     made.__annotations__ = {**{name: cls.__annotations__[name] for name in wanted}, "return": None}
     return made
 
 
-@cache
-def _written(made_when_absent: tuple[bool, ...], is_frozen: bool, has_post_init: bool) -> CodeType:
-    """`__init__` of every class with so many fields, compiled once; `_initializer` puts the fields' names in."""
+def _pattern(made_when_absent: tuple[bool, ...], is_frozen: bool, has_post_init: bool) -> CodeType:
+    """`__init__` of every class with such fields; `_initializer` puts their names in."""
+    name = pattern_name(made_when_absent, is_frozen, has_post_init)
+    found = getattr(initializers, name, None)
+    if found is None:
+        defined: dict[str, Any] = {}
+        exec(written_pattern(made_when_absent, is_frozen, has_post_init), defined)
+        found = defined[name]
+        setattr(initializers, name, found)
+    code: CodeType = found.__code__
+    return code
+
+
+def pattern_name(made_when_absent: tuple[bool, ...], is_frozen: bool, has_post_init: bool) -> str:
+    """Of the function in `initializers`: `frozen6_2_3_then` has six fields, makes two and calls `__post_init__`."""
+    made = "".join(f"_{number}" for number, is_made in enumerate(made_when_absent) if is_made)
+    return f"{'frozen' if is_frozen else 'mutable'}{len(made_when_absent)}{made}{'_then' if has_post_init else ''}"
+
+
+def written_pattern(made_when_absent: tuple[bool, ...], is_frozen: bool, has_post_init: bool) -> str:
+    """The source of that function."""
     numbers = range(len(made_when_absent))
-    lines = ["become(self, draft)"] if is_frozen else ["pass"]
-    for number in numbers:
-        value = f"field{number}"
-        if made_when_absent[number]:
-            value = f"make{number}() if {value} is absent else {value}"
-        lines.append(f"self.field{number} = {value}")
-    if is_frozen:
-        lines.append("self.__class__ = final")
+    one_by_one = is_frozen and len(made_when_absent) <= _SET_ONE_BY_ONE
+    values = [f"make{n}() if f{n} is absent else f{n}" if made_when_absent[n] else f"f{n}" for n in numbers]
+    if one_by_one:
+        lines = [f"set{n}(self, {values[n]})" for n in numbers]
+    else:
+        lines = [f"self.f{n} = {values[n]}" for n in numbers]
+    if is_frozen and not one_by_one:
+        lines = ["become(self, draft)", *lines, "self.__class__ = final"]
     if has_post_init:
         lines.append("self.__post_init__()")
-    parameters = ", ".join(("self", *(f"field{number}" for number in numbers)))
-    body = "".join(f"    {line}\n" for line in lines)
-    defined: dict[str, FunctionType] = {}
-    exec(f"def __init__({parameters}):\n{body}", defined)
-    return defined["__init__"].__code__
+    parameters = ", ".join(("self", *(f"f{n}" for n in numbers)))
+    body = "".join(f"    {line}\n" for line in lines or ["pass"])
+    return f"def {pattern_name(made_when_absent, is_frozen, has_post_init)}({parameters}):\n{body}"
+
+
+# What makes the classes ----------------------------------------------------------------------------------------------
+
+_OF_MUTABLE: dict[str, Any] = {
+    "__purebpf_fields__": _Fields(),
+    "__dataclass_fields__": _FromDataclasses("__dataclass_fields__"),
+    "__dataclass_params__": _FromDataclasses("__dataclass_params__"),
+    "__init__": _Initializer(),
+    "__init_subclass__": classmethod(_refuse_subclass),
+    "__replace__": replace,
+    "__getstate__": _state,
+    "__setstate__": _set_state,
+    "__repr__": _repr,
+    "__eq__": _first_equal,
+    "__hash__": None,
+}
+_OF_FROZEN = {
+    **_OF_MUTABLE,
+    "__hash__": _first_hash,
+    "__setattr__": _refuse_setting,
+    "__delattr__": _refuse_deleting,
+}
+
+
+class _Maker(type):
+    """Makes what a class statement with one of the two bases asks for: a class that is not of `_Maker` itself."""
+
+    def __new__(maker, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
+        if not bases:
+            return super().__new__(maker, name, bases, namespace)
+        if len(bases) > 1:
+            raise TypeError(f"class {name}: it can have no other base than {bases[0].__name__}")
+        kinds = namespace.get("__annotations__", {})
+        fields = [name for name, kind in kinds.items() if "ClassVar" not in str(kind)]
+        given = {name: namespace.pop(name) for name in fields if name in namespace}
+        if "__eq__" in namespace:
+            namespace.setdefault("__hash__", None)
+        if "__doc__" not in namespace:
+            namespace["__doc__"] = f"{name}({', '.join(fields)})"
+        passed = [name for name in fields if name not in given or getattr(given[name], "init", True)]
+        made = {
+            **(_OF_FROZEN if bases[0] is Frozen else _OF_MUTABLE),
+            **namespace,
+            "__slots__": tuple(fields),
+            "__match_args__": tuple(passed),
+            "__purebpf_given__": given,
+        }
+        return type(name, (), made)
+
+
+if not TYPE_CHECKING:
+
+    class Frozen(metaclass=_Maker):
+        """The base of a frozen dataclass with slots; nothing is derived from that."""
+
+    class Mutable(metaclass=_Maker):
+        """The base of a dataclass with slots; its fields may be set, it has no hash, and nothing is derived from it."""

@@ -15,7 +15,7 @@ from itertools import chain, islice
 
 from purebpf.elf import read_elf
 from purebpf.errors import BpfError, ObjectFileError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.host.btf_tree import KernelFile, kernel_files, read_kernel_file
 from purebpf.spec.describe import describe, read_btf
 from purebpf.spec.model import ObjectSpec
@@ -38,19 +38,22 @@ if TYPE_CHECKING:
 else:
     _T = None
 
-    class Generic:
-        """What a class is in, at run time: nothing; typing and dataclasses took a tenth of `purebpf btf min`."""
+    class _NoBase:
+        """No base of a class, at run time: typing took a tenth of `purebpf btf min`."""
 
-        def __class_getitem__(cls, _):
-            return object
+        def __getitem__(self, _):
+            return self
 
+        def __mro_entries__(self, _):
+            return ()
+
+    Generic = _NoBase()
 
 _AHEAD = 4
 """Files a worker has waiting, so that it is never idle while an answer travels."""
 
 
-@frozen
-class Answer(Generic[_T]):
+class Answer(Frozen, Generic[_T]):
     """What came of one kernel: `value`, or `error` in words."""
 
     kernel: KernelFile

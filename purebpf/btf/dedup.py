@@ -30,7 +30,7 @@ from purebpf.btf.slots import (
 )
 from purebpf.btf.types import Kind
 from purebpf.btf.writer import BtfWriter
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,8 +49,7 @@ _MAX_COMPARED = 10_000
 _NONE: tuple[int, ...] = ()
 
 
-@frozen
-class Deduplicated:
+class Deduplicated(Frozen):
     """A BTF section, and what became of each id of the one it was made from."""
 
     data: bytes

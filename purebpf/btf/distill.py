@@ -35,7 +35,7 @@ from purebpf.btf.types import (
 )
 from purebpf.btf.writer import BtfWriter
 from purebpf.errors import BtfError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.units import TypeId
 
 _COMPOUND = (Kind.STRUCT, Kind.UNION)
@@ -43,8 +43,7 @@ _MAX_TOLD = 3
 """Sizes of types of the same name that an error names."""
 
 
-@frozen
-class Distilled:
+class Distilled(Frozen):
     """A small base, the split BTF that continues it, and what became of each id."""
 
     base: bytes

@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 from purebpf.btf.reader import MAGIC, VERSION, Btf
 from purebpf.errors import BtfError
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 from purebpf.units import ByteOffset, ByteOrder, TypeId
 
 TYPE_CHECKING = False
@@ -56,8 +56,7 @@ class CoreKind(IntEnum):
 _CORE_KINDS: dict[int, CoreKind] = {kind.value: kind for kind in CoreKind}
 
 
-@frozen
-class CoreRelocation:
+class CoreRelocation(Frozen):
     """One CO-RE record: `access` is the path into local type `type` ("0:1:2")."""
 
     insn_offset: ByteOffset
@@ -66,8 +65,7 @@ class CoreRelocation:
     kind: CoreKind
 
 
-@frozen
-class InfoSection:
+class InfoSection(Frozen):
     """The records of one ELF section, as they stand in the file, each `record_size` bytes."""
 
     record_size: int
@@ -77,8 +75,7 @@ class InfoSection:
         return len(self.records) // self.record_size
 
 
-@frozen
-class LineInfo:
+class LineInfo(Frozen):
     """Where an instruction comes from; `text` is the source line, `insn_offset` as it stands in the record."""
 
     insn_offset: ByteOffset
@@ -91,8 +88,7 @@ class LineInfo:
         return f"{self.file.rpartition('/')[2]}:{self.line}  {self.text.strip()}"
 
 
-@frozen
-class BtfExt:
+class BtfExt(Frozen):
     """Function, line and CO-RE records, keyed by the name of the ELF section they speak of."""
 
     byteorder: ByteOrder

@@ -27,7 +27,7 @@ from purebpf.btf.kinds import (
 )
 from purebpf.btf.types import BtfType, Kind, Void
 from purebpf.errors import BtfError
-from purebpf.frozen import mutable
+from purebpf.frozen import Mutable
 from purebpf.units import ByteOrder, TypeId
 
 TYPE_CHECKING = False
@@ -57,8 +57,7 @@ _FEW_PLACES = 24
 _LONGS = ("long unsigned int", "unsigned long", "long int", "long", "unsigned long int", "unsigned int long")
 
 
-@mutable
-class Header:
+class Header(Mutable):
     """Where the parts lie, as byte offsets from the beginning of the data."""
 
     byteorder: ByteOrder

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,15 +49,13 @@ class Linkage(IntEnum):
     EXTERN = 2
 
 
-@frozen
-class Void:
+class Void(Frozen):
     """Type 0."""
 
     name: str = ""
 
 
-@frozen
-class Int:
+class Int(Frozen):
     """An integer of `size` bytes of which `bits` from `bit_offset` count (old-style bitfields)."""
 
     name: str
@@ -69,16 +67,14 @@ class Int:
     boolean: bool = False
 
 
-@frozen
-class Pointer:
+class Pointer(Frozen):
     """A pointer to `target`."""
 
     target: TypeId
     name: str = ""
 
 
-@frozen
-class Array:
+class Array(Frozen):
     """`count` elements; `index` is the type of the index, of no consequence."""
 
     element: TypeId
@@ -87,8 +83,7 @@ class Array:
     name: str = ""
 
 
-@frozen
-class Member:
+class Member(Frozen):
     """A member; `bitfield_size` is 0 unless the struct's kind_flag says otherwise."""
 
     name: str
@@ -97,8 +92,7 @@ class Member:
     bitfield_size: int = 0
 
 
-@frozen
-class Struct:
+class Struct(Frozen):
     """A struct; `kind_flag` tells which encoding its members' offsets have in the file."""
 
     name: str
@@ -107,8 +101,7 @@ class Struct:
     kind_flag: bool = False
 
 
-@frozen
-class Union:
+class Union(Frozen):
     """A union; otherwise as `Struct`."""
 
     name: str
@@ -117,16 +110,14 @@ class Union:
     kind_flag: bool = False
 
 
-@frozen
-class Enumerator:
+class Enumerator(Frozen):
     """One name and value of an enum."""
 
     name: str
     value: int
 
 
-@frozen
-class Enum:
+class Enum(Frozen):
     """ENUM and ENUM64 (`wide`); values are signed or not as `signed` says."""
 
     name: str
@@ -136,48 +127,42 @@ class Enum:
     wide: bool = False
 
 
-@frozen
-class Forward:
+class Forward(Frozen):
     """A struct or union that is declared and not defined."""
 
     name: str
     is_union: bool = False
 
 
-@frozen
-class Typedef:
+class Typedef(Frozen):
     """Another name for `type`."""
 
     name: str
     type: TypeId
 
 
-@frozen
-class Volatile:
+class Volatile(Frozen):
     """`volatile` before `type`."""
 
     type: TypeId
     name: str = ""
 
 
-@frozen
-class Const:
+class Const(Frozen):
     """`const` before `type`."""
 
     type: TypeId
     name: str = ""
 
 
-@frozen
-class Restrict:
+class Restrict(Frozen):
     """`restrict` behind a pointer."""
 
     type: TypeId
     name: str = ""
 
 
-@frozen
-class Function:
+class Function(Frozen):
     """A FUNC; `type` is its FUNC_PROTO."""
 
     name: str
@@ -185,23 +170,20 @@ class Function:
     linkage: int = Linkage.STATIC
 
 
-@frozen
-class Parameter:
+class Parameter(Frozen):
     """A parameter; the last one of a variadic function has no name and type 0."""
 
     name: str
     type: TypeId
 
 
-@frozen
-class FunctionProto:
+class FunctionProto(Frozen):
     return_type: TypeId
     parameters: tuple[Parameter, ...]
     name: str = ""
 
 
-@frozen
-class Variable:
+class Variable(Frozen):
     """A global variable."""
 
     name: str
@@ -209,8 +191,7 @@ class Variable:
     linkage: int = Linkage.STATIC
 
 
-@frozen
-class SectionVariable:
+class SectionVariable(Frozen):
     """Where one VAR lies in its DATASEC."""
 
     type: TypeId
@@ -218,8 +199,7 @@ class SectionVariable:
     size: int
 
 
-@frozen
-class DataSection:
+class DataSection(Frozen):
     """An ELF section of variables; `size` is 0 where the compiler left it to the linker."""
 
     name: str
@@ -227,16 +207,14 @@ class DataSection:
     variables: tuple[SectionVariable, ...]
 
 
-@frozen
-class Float:
+class Float(Frozen):
     """A floating-point number."""
 
     name: str
     size: int
 
 
-@frozen
-class DeclTag:
+class DeclTag(Frozen):
     """An attribute of a declaration; `component` is a member's or parameter's index, -1 the whole."""
 
     name: str
@@ -245,8 +223,7 @@ class DeclTag:
     kind_flag: bool = False
 
 
-@frozen
-class TypeTag:
+class TypeTag(Frozen):
     """An attribute of a type; `kind_flag` marks one that is no BTF type tag but any attribute."""
 
     name: str
@@ -254,8 +231,7 @@ class TypeTag:
     kind_flag: bool = False
 
 
-@frozen
-class Unknown:
+class Unknown(Frozen):
     """A kind this library does not know, skipped with the help of the kind-layout section."""
 
     name: str

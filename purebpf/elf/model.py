@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,8 +71,7 @@ SHN_ABS = 0xFFF1
 SHN_COMMON = 0xFFF2
 
 
-@frozen
-class Section:
+class Section(Frozen):
     """One section with its bytes (`data` is empty for NOBITS, whose `size` still counts)."""
 
     index: int
@@ -94,8 +93,7 @@ class Section:
         return bool(self.flags & SHF_EXECINSTR)
 
 
-@frozen
-class Symbol:
+class Symbol(Frozen):
     """One symbol; `section` is a section's index, or SHN_UNDEF, SHN_ABS, SHN_COMMON."""
 
     index: int
@@ -108,8 +106,7 @@ class Symbol:
     section: int
 
 
-@frozen
-class Relocation:
+class Relocation(Frozen):
     """One relocation; `addend` is None for REL, where it stands in the section's bytes."""
 
     offset: int
@@ -118,8 +115,7 @@ class Relocation:
     addend: int | None = None
 
 
-@frozen
-class ElfFile:
+class ElfFile(Frozen):
     """A whole file. `relocations` is keyed by the index of the section they apply to."""
 
     name: str

@@ -20,7 +20,7 @@ from purebpf.elf.model import (
     SymbolVisibility,
 )
 from purebpf.elf.tables import SHN_LORESERVE, SHN_XINDEX
-from purebpf.frozen import field, frozen, mutable
+from purebpf.frozen import Frozen, Mutable, field
 from purebpf.units import ByteOrder
 
 _HEADER_SIZE = 64
@@ -38,8 +38,7 @@ MAX_ALIGNMENT = 1 << 20
 """Padding is written out, so an alignment costs as many bytes."""
 
 
-@mutable
-class _Entry:
+class _Entry(Mutable):
     """A section header in the making."""
 
     name: str
@@ -55,8 +54,7 @@ class _Entry:
     offset: int = 0
 
 
-@frozen
-class _NewSymbol:
+class _NewSymbol(Frozen):
     name: str
     section: int
     value: int
@@ -66,16 +64,14 @@ class _NewSymbol:
     visibility: int
 
 
-@frozen
-class _NewRelocation:
+class _NewRelocation(Frozen):
     offset: int
     symbol: int
     type: int
     addend: int | None
 
 
-@mutable
-class _Names:
+class _Names(Mutable):
     """The one string table; equal names stand in it once."""
 
     data: bytearray = field(default_factory=lambda: bytearray(1))

@@ -14,7 +14,7 @@ import stat
 
 from purebpf.elf import read_bounded
 from purebpf.errors import BtfError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.plan.btf_file import read_btf_file
 from purebpf.syscall.native import btf_scan, find
 
@@ -37,8 +37,7 @@ _ELF: Final = b"\x7fELF"
 _MACHINES: Final = {"aarch64": "arm64"}
 
 
-@frozen
-class KernelFile:
+class KernelFile(Frozen):
     """The BTF file of one kernel; `label` tells it from the others, `release` is its `uname -r`."""
 
     path: str

@@ -15,7 +15,7 @@ import os
 import struct
 import sys
 
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.host import kernel_error
 from purebpf.host.kallsyms import read_kallsyms
 from purebpf.host.memlock import raise_limit
@@ -281,8 +281,7 @@ class _expected:  # noqa: N801 (used as a function)
         return error.errno == self._answer
 
 
-@frozen
-class _Probe:
+class _Probe(Frozen):
     attempt: Callable[[], None]
     without: frozenset[int] = _REFUSED
     program_type: ProgramType = ProgramType.SOCKET_FILTER

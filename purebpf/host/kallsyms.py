@@ -12,7 +12,7 @@ from __future__ import annotations
 import errno
 
 from purebpf.errors import KernelError, NotPermitted
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 from purebpf.near import did_you_mean
 
 TYPE_CHECKING = False
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 _TEXT_KINDS = frozenset("tTwW")
 
 
-@frozen
-class KernelSymbol:
+class KernelSymbol(Frozen):
     """One line of kallsyms. `kind` is nm's letter; `module` is '' for the kernel itself."""
 
     name: str
@@ -37,8 +36,7 @@ class KernelSymbol:
         return self.kind in _TEXT_KINDS
 
 
-@frozen
-class Kallsyms:
+class Kallsyms(Frozen):
     """The text of /proc/kallsyms and questions about it."""
 
     text: bytes = field(repr=False)

@@ -10,11 +10,10 @@ import errno
 import os
 
 from purebpf.errors import KernelError, NotPermitted, NotSupported
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 
 
-@frozen
-class Mount:
+class Mount(Frozen):
     """One mounted file system."""
 
     path: str

@@ -12,7 +12,7 @@ import errno as errno_codes
 import resource
 
 from purebpf.errors import NotPermitted
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.host.mounts import find_mount
 from purebpf.host.version import running_version
 from purebpf.plan.target import encode_version
@@ -69,8 +69,7 @@ _PERF_EVENTS = frozenset({ProgramType.KPROBE, ProgramType.TRACEPOINT, ProgramTyp
 _TRAMPOLINE = frozenset({ProgramType.TRACING, ProgramType.LSM, ProgramType.EXT})
 
 
-@frozen
-class Facts:
+class Facts(Frozen):
     """What may stand in the way. None is "could not be read".
 
     `lockdown` is 'none', 'integrity' or 'confidentiality'; `memlock` is the limit in bytes, None where there is

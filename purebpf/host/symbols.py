@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from purebpf.errors import AttachTargetError, ElfError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.near import did_you_mean
 
 _SYMTAB, _DYNSYM, _GNU_HASH, _VERDEF, _VERSYM = 2, 11, 0x6FFFFFF6, 0x6FFFFFFD, 0x6FFFFFFF
@@ -33,8 +33,7 @@ _MOST_VERSIONS = 1 << 15
 _MOST_NAMES = 400_000
 
 
-@frozen
-class FunctionSymbol:
+class FunctionSymbol(Frozen):
     """One function of a file. `version` is '' for one without; `hidden` is true for 'f@VER', false for 'f@@VER'."""
 
     name: str
@@ -45,8 +44,7 @@ class FunctionSymbol:
     hidden: bool = False
 
 
-@frozen
-class _Section:
+class _Section(Frozen):
     kind: int
     address: int
     offset: int
@@ -54,8 +52,7 @@ class _Section:
     link: int
 
 
-@frozen
-class _Symbol:
+class _Symbol(Frozen):
     index: int
     name: int
     binding: int

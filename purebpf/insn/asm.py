@@ -10,7 +10,7 @@ known there.
 from collections.abc import Mapping
 from typing import Final, Self, TypeVar
 
-from purebpf.frozen import frozen, replace
+from purebpf.frozen import Frozen, replace
 from purebpf.insn import opcodes as op
 from purebpf.insn.disasm import ALU_SYMBOLS, ATOMIC_SYMBOLS, JUMP_SYMBOLS, WIDTHS
 from purebpf.insn.insn import Insn, encode
@@ -18,8 +18,7 @@ from purebpf.insn.opcodes import AtomicOp, Class, Mode, Source
 from purebpf.units import ByteOrder
 
 
-@frozen
-class Register:
+class Register(Frozen):
     """A register, or with `half` its lower 32 bits."""
 
     number: int

@@ -10,15 +10,14 @@ import struct
 from collections.abc import Iterable
 
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.insn.opcodes import KNOWN_OPCODES, LDIMM64, SLOT
 from purebpf.units import ByteOrder, InsnIndex
 
 SLOT_FORMAT: dict[ByteOrder, struct.Struct] = {"little": struct.Struct("<BBhi"), "big": struct.Struct(">BBhi")}
 
 
-@frozen
-class Insn:
+class Insn(Frozen):
     """One instruction. `imm` is a signed 32-bit number, for ldimm64 an unsigned 64-bit one."""
 
     opcode: int

@@ -7,15 +7,14 @@ kernel; an instruction nobody has a name for keeps its number.
 
 from collections.abc import Mapping
 
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 from purebpf.insn import opcodes as op
 from purebpf.insn.disasm import hexed, iter_lines
 from purebpf.insn.patch import imm_at, source_at
 from purebpf.units import ByteOrder
 
 
-@frozen
-class Names:
+class Names(Frozen):
     """What is known of some code. All but `helpers` (by helper number) are keyed by instruction index.
 
     `functions` are the starts of functions, `references` what an instruction refers to ("map events", "kfunc

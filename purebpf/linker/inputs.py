@@ -8,7 +8,7 @@ from __future__ import annotations
 from purebpf.btf import Btf, BtfExt
 from purebpf.elf import SHN_ABS, SHN_COMMON, SHN_UNDEF, ElfFile, SymbolBinding, SymbolType, SymbolVisibility, read_elf
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ _BINDINGS = (SymbolBinding.LOCAL, SymbolBinding.GLOBAL, SymbolBinding.WEAK)
 _VISIBILITIES = (SymbolVisibility.DEFAULT, SymbolVisibility.HIDDEN)
 
 
-@frozen
-class Input:
+class Input(Frozen):
     """A file to be linked; `number` is its place among the others, from 0."""
 
     number: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from purebpf.elf import SHF_EXECINSTR, Section, SectionType
 from purebpf.errors import SpecError
-from purebpf.frozen import field, mutable
+from purebpf.frozen import Mutable, field
 from purebpf.linker.inputs import Input, clash
 
 TYPE_CHECKING = False
@@ -25,8 +25,7 @@ _INSN_SIZE = 8
 _SIZE_LIMIT = 1 << 31
 
 
-@mutable
-class OutputSection:
+class OutputSection(Mutable):
     """A section in the making; `size` counts for NOBITS too, which have no `data`."""
 
     # By identity: two that are alike are two.
@@ -56,8 +55,7 @@ class OutputSection:
         return begin
 
 
-@mutable
-class Layout:
+class Layout(Mutable):
     """The output's sections in their order, and where each part of each file went.
 
     A section that is in no `places` was left out, and so is what stands in it.

@@ -17,7 +17,7 @@ from __future__ import annotations
 from purebpf.btf import Btf, DataSection, Function, Kind, Variable
 from purebpf.elf import SHN_ABS, SHN_UNDEF, Symbol, SymbolBinding, SymbolType
 from purebpf.errors import SpecError
-from purebpf.frozen import field, mutable
+from purebpf.frozen import Mutable, field
 from purebpf.linker.inputs import Input, clash
 from purebpf.linker.matching import declarations_match, map_definitions_match
 
@@ -32,8 +32,7 @@ _MAPS = ".maps"
 _EXTERN_SECTIONS = (".kconfig", ".ksyms")
 
 
-@mutable
-class OutputSymbol:
+class OutputSymbol(Mutable):
     """A symbol in the making; `section` is None for one that no file defines."""
 
     # By identity: two that are alike are two.
@@ -59,8 +58,7 @@ class OutputSymbol:
         return self.section is not None
 
 
-@mutable
-class Symbols:
+class Symbols(Mutable):
     """The output's symbols, and what each symbol of each file became.
 
     A symbol that became nothing (of a section that was left out) is not in `became`; one that stands for a whole

@@ -29,7 +29,7 @@ from purebpf.btf import (
 )
 from purebpf.btf.dedup import dedup
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.units import ByteOrder, TypeId
 
 TYPE_CHECKING = False
@@ -44,8 +44,7 @@ _EXTERN_SECTIONS = (".kconfig", ".ksyms")
 _STATIC = 0
 
 
-@frozen
-class MergedTypes:
+class MergedTypes(Frozen):
     """All types under new ids; `ids[file][old id]` is the new one, 0 where nothing is left of a type."""
 
     btf: Btf
@@ -150,8 +149,7 @@ def _placed(
     return SectionVariable(new_id, symbol.value, entry.size or symbol.size)
 
 
-@frozen
-class TypeSections:
+class TypeSections(Frozen):
     """The bytes of .BTF and, if any file has one, .BTF.ext."""
 
     btf: bytes

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from purebpf.errors import BpfError, KernelError, VerifierError
-from purebpf.frozen import field, frozen, mutable
+from purebpf.frozen import Frozen, Mutable, field
 from purebpf.host import kernel_error
 from purebpf.syscall import calls, objects
 from purebpf.syscall.fd import Fd
@@ -61,8 +61,7 @@ class Memory(Protocol):
         """Give it back; twice is fine."""
 
 
-@frozen
-class MapFacts:
+class MapFacts(Frozen):
     """What an existing map says of itself, to compare it with a declaration."""
 
     type: int
@@ -73,8 +72,7 @@ class MapFacts:
     map_extra: int
 
 
-@mutable
-class LoadLog:
+class LoadLog(Mutable):
     """The verifier's log of a program: how much is asked for, and what came if it was loaded.
 
     `level` 0 asks for none unless the program is refused. `size` is the buffer's to begin with, 0 for what fits most

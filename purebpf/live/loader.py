@@ -14,7 +14,7 @@ from functools import partial
 
 from purebpf.btf import Btf, InfoSection, line_infos
 from purebpf.errors import KernelError, NotPermitted
-from purebpf.frozen import field, mutable, replace
+from purebpf.frozen import Mutable, field, replace
 from purebpf.live.kernel import Handle, Kernel, LoadLog, MapFacts, Memory
 from purebpf.logs import DEBUG, logger
 from purebpf.plan.steps import (
@@ -46,8 +46,7 @@ if TYPE_CHECKING:
 _READ_ONLY_BY_KIND: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)
 
 
-@mutable
-class Loaded:
+class Loaded(Mutable):
     """What a plan made: one handle each, closed by the caller; `logs` has the logs that were asked for, by program.
 
     `ops` are the values of the struct_ops maps, fds of programs in place: given to the kernel, they register the map.

@@ -10,15 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.host import kernel_error
 from purebpf.host.mounts import require_tracefs
 
 _CHUNK = 65_536
 
 
-@frozen
-class TraceLine:
+class TraceLine(Frozen):
     """One line of the trace pipe; `text` is what the program printed, `line` the whole of it."""
 
     task: str

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol, TypeVar
 
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.live.verifier_hints import hints_for
 
 # libbpf's numbers, so that a log reads the same whoever loaded the object: helper ids that no kernel has.
@@ -48,8 +48,7 @@ _ABSENT = (
 )
 
 
-@frozen
-class Poison:
+class Poison(Frozen):
     """An instruction that the loader itself made invalid, because it was thought never to be reached.
 
     `kind` is "core" (a relocation that matched nothing), "map" (number `index` was not created) or "kfunc" (extern
@@ -60,8 +59,7 @@ class Poison:
     index: int
 
 
-@frozen
-class Verdict:
+class Verdict(Frozen):
     """What the verifier has against a program.
 
     `complaint` are the lines that say something, the instruction first where one is at fault; `source` is
@@ -97,8 +95,7 @@ def explain(log: str, line_of: Callable[[int], str | None] = lambda insn: None) 
     return Verdict("\n".join(said), insn, source, hints, poison)
 
 
-@frozen
-class _Report:
+class _Report(Frozen):
     """The sections of Linux 7.3's report; empty for the older format."""
 
     insn: int | None = None

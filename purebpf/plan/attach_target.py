@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from purebpf.btf import Btf, Kind
 from purebpf.errors import AttachTargetError, BpfError, NotSupported
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.plan.steps import NOWHERE, AttachPoint, TargetProgram
 from purebpf.uapi import AttachType, ProgramType
 
@@ -36,8 +36,7 @@ _KERNEL: Final = "vmlinux"
 _LISTED_AT_MOST: Final = 40
 
 
-@frozen
-class _Names:
+class _Names(Frozen):
     """How one kind of target is named in BTF and in messages."""
 
     prefix: str

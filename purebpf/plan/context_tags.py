@@ -30,7 +30,7 @@ from purebpf.btf import (
     resolve,
 )
 from purebpf.btf.writer import with_added
-from purebpf.frozen import field, frozen, mutable, replace
+from purebpf.frozen import Frozen, Mutable, field, replace
 from purebpf.plan.target import Feature, Target
 from purebpf.spec.model import CONTEXT_TAG
 from purebpf.uapi import ProgramType
@@ -95,8 +95,7 @@ def with_named_contexts(
     return (replace(spec, btf=with_added(btf, added)) if added else spec), changed
 
 
-@frozen
-class _Tagged:
+class _Tagged(Frozen):
     """Argument `index` of global function `id`."""
 
     id: TypeId
@@ -118,8 +117,7 @@ def _tagged_arguments(btf: Btf) -> Iterator[_Tagged]:
             yield _Tagged(tag.type, function, proto, tag.component)
 
 
-@mutable
-class _Copies:
+class _Copies(Mutable):
     """The copies that one program needs; `added` are the new types of the whole object."""
 
     spec: ObjectSpec

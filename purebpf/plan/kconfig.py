@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from purebpf.errors import UnknownFact
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 from purebpf.near import did_you_mean
 from purebpf.relocate.kernel_facts import Kconfig
 
@@ -21,8 +21,7 @@ _ONE_WORD = re.compile(r"\s*[^\s#]+\s*")
 _VALUE = re.compile(r'[^\s"].*|".*"', re.DOTALL)
 
 
-@frozen
-class ConfigText:
+class ConfigText(Frozen):
     """A kernel's .config, and where it was read."""
 
     text: bytes = field(repr=False)
@@ -44,8 +43,7 @@ class ConfigText:
         return did_you_mean(name, (found.decode() for found in _NAMES.findall(self.text)))
 
 
-@frozen
-class OverlaidConfig:
+class OverlaidConfig(Frozen):
     """What the user says, and behind it the kernel's configuration, which is read only if it is needed.
 
     Where nothing is known of the kernel's, a `whole` .config says of what it does not name that it is not set.

@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping
 
 from purebpf.btf import Btf, Kind
 from purebpf.btf.kinds import VLEN_MASK
-from purebpf.frozen import mutable
+from purebpf.frozen import Mutable
 from purebpf.plan.target import Feature, Target
 
 TYPE_CHECKING = False
@@ -58,8 +58,7 @@ def sanitize(btf: Btf, target: Target) -> bytes | None:
     return bytes(image.data)
 
 
-@mutable
-class _Image:
+class _Image(Mutable):
     """The bytes of a BTF while its records are changed; `placeholder` is the type of what stands for enumerators."""
 
     data: bytearray

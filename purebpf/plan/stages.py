@@ -20,7 +20,7 @@ from functools import lru_cache
 
 from purebpf.elf import ElfFile, contents, read_elf
 from purebpf.errors import BpfError
-from purebpf.frozen import frozen, replace
+from purebpf.frozen import Frozen, replace
 from purebpf.plan.build import DEFAULT_PIN_ROOT, build_plan
 from purebpf.plan.sanitize import sanitize
 from purebpf.relocate.core import adapt
@@ -50,8 +50,7 @@ STAGES: Final = ("read", "describe", "core", "link", "externs", "sanitize", "pla
 """The names of the stages, in order; the last one needs a kernel."""
 
 
-@frozen
-class FileRead:
+class FileRead(Frozen):
     """Result of the stage `read`."""
 
     elf: ElfFile
@@ -59,8 +58,7 @@ class FileRead:
     ext: BtfExt | None
 
 
-@frozen
-class StageResult:
+class StageResult(Frozen):
     """What one stage made, or the error it ended in, and how long it took."""
 
     stage: str

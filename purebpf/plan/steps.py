@@ -8,7 +8,7 @@ program is loaded.
 
 from __future__ import annotations
 
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 from purebpf.uapi import AttachType, MapType, ProgramType
 from purebpf.units import VOID, HasFd, TypeId
 
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from purebpf.spec.model import ObjectSpec
 
 
-@frozen
-class LoadBtf:
+class LoadBtf(Frozen):
     """Hand the object's types to the kernel; the object works without them, so a refusal is no failure."""
 
     data: bytes = field(repr=False)
@@ -31,8 +30,7 @@ class LoadBtf:
         return f"load BTF of {len(self.data)} bytes"
 
 
-@frozen
-class CreateMap:
+class CreateMap(Frozen):
     """Create a map; `kernel_name` is what the kernel, and so bpftool, calls it.
 
     `pin_path` is where a map that is pinned by name lives: one that is there already is used instead, if it is
@@ -72,8 +70,7 @@ class CreateMap:
         return f"create map '{self.name}' as '{self.kernel_name}': {kind}, {', '.join(parts)}"
 
 
-@frozen
-class SetValue:
+class SetValue(Frozen):
     """Write an element before any program runs (the image of a data section); `all_cpus` is for a per-CPU map, of which
     each CPU is given the same.
     """
@@ -88,8 +85,7 @@ class SetValue:
         return f"set value of map '{self.map}', key {self.key.hex()}: {len(self.value)} bytes{whose}"
 
 
-@frozen
-class SetInnerMap:
+class SetInnerMap(Frozen):
     """Put a map into a slot of a map of maps; the key is `index` in `key_size` bytes. A pinned map that was there
     before keeps its slots.
     """
@@ -103,8 +99,7 @@ class SetInnerMap:
         return f"put map '{self.inner}' into slot {self.index} of map '{self.map}'"
 
 
-@frozen
-class MapMemory:
+class MapMemory(Frozen):
     """Map all `size` bytes of an arena into this process, at `address` if that is not 0, and put `contents` (the
     initial values of its variables) at `offset`. A pinned arena that was there before keeps its contents.
     """
@@ -121,8 +116,7 @@ class MapMemory:
         return f"map {self.size} bytes of arena '{self.map}' into the process{where}{image}"
 
 
-@frozen
-class FreezeMap:
+class FreezeMap(Frozen):
     """Make a map read-only for user space, for good."""
 
     map: str
@@ -131,8 +125,7 @@ class FreezeMap:
         return f"freeze map '{self.map}'"
 
 
-@frozen
-class TargetProgram:
+class TargetProgram(Frozen):
     """A loaded program as the target of another: its fd is asked of `program` when the plan is carried out."""
 
     name: str
@@ -145,8 +138,7 @@ class TargetProgram:
         return self.program if isinstance(self.program, int) else self.program.fileno()
 
 
-@frozen
-class AttachPoint:
+class AttachPoint(Frozen):
     """A type id, and whose: the kernel's, a module's, or a program's."""
 
     btf_id: TypeId = VOID
@@ -163,8 +155,7 @@ class AttachPoint:
 NOWHERE: Final = AttachPoint()
 
 
-@frozen
-class LoadProgram:
+class LoadProgram(Frozen):
     """Load a program. Its code is final but for the fds of the maps in `slots` and of the modules in `btf_slots`.
 
     `fd_array` names the modules whose BTF fds stand in the array of that name; index 0 is '' and 0. `attach` is the
@@ -215,8 +206,7 @@ class LoadProgram:
         return f"load program '{self.name}': {', '.join(parts)}"
 
 
-@frozen
-class BindMap:
+class BindMap(Frozen):
     """Keep a map alive as long as a program that may not refer to it in its code."""
 
     program: str
@@ -226,8 +216,7 @@ class BindMap:
         return f"bind map '{self.map}' to program '{self.program}'"
 
 
-@frozen
-class SetProgram:
+class SetProgram(Frozen):
     """Put a program into a slot of a prog_array."""
 
     map: str
@@ -238,8 +227,7 @@ class SetProgram:
         return f"put program '{self.program}' into slot {self.index} of map '{self.map}'"
 
 
-@frozen
-class FillStructOps:
+class FillStructOps(Frozen):
     """Put the fds of programs into the value of a struct_ops map, at `programs`' (offset, name).
 
     Nothing is asked of the kernel: it registers what it is given, so the value is kept until the map is attached.
@@ -268,8 +256,7 @@ Step = (
 )
 
 
-@frozen
-class LoadPlan:
+class LoadPlan(Frozen):
     """Everything that will be asked of the kernel, in order; `spec` is what it was made from."""
 
     target: str

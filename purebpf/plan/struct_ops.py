@@ -19,7 +19,7 @@ from __future__ import annotations
 from purebpf.btf import Btf, BtfError, FunctionProto, Kind, Member, Pointer, Struct, resolve, size_of, type_name
 from purebpf.btf.layout import bit_place
 from purebpf.errors import NotSupported, PlanError
-from purebpf.frozen import field, frozen, mutable, replace
+from purebpf.frozen import Frozen, Mutable, field, replace
 from purebpf.plan.steps import AttachPoint
 from purebpf.relocate.compat import essential_name
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, ProgramSpec
@@ -45,8 +45,7 @@ _ORIGIN: Final = MapOrigin.STRUCT_OPS
 _STRUCT_OPS: Final = ProgramType.STRUCT_OPS
 
 
-@frozen
-class KernelTable:
+class KernelTable(Frozen):
     """A struct_ops map on the target: its value's type and whose it is, the value without the programs' fds, and at
     which byte of it which program's fd goes.
     """
@@ -69,16 +68,14 @@ class KernelTable:
         )
 
 
-@frozen
-class Operation:
+class Operation(Frozen):
     """What a struct_ops program is for the kernel: member number `member` of a struct."""
 
     attach: AttachPoint
     member: int
 
 
-@mutable
-class StructOps:
+class StructOps(Mutable):
     """The struct_ops maps that are made, by name, and the programs in them."""
 
     tables: dict[str, KernelTable] = field(default_factory=dict)
@@ -97,8 +94,7 @@ class StructOps:
         return found
 
 
-@frozen
-class _KernelTypes:
+class _KernelTypes(Frozen):
     """Where the target has the struct: its own types or a module's."""
 
     btf: Btf

@@ -18,7 +18,7 @@ from enum import Enum
 from functools import cache, partial
 
 from purebpf.errors import BtfError, KernelError, NotSupported, UnknownFact
-from purebpf.frozen import field, frozen, replace
+from purebpf.frozen import Frozen, field, replace
 from purebpf.near import did_you_mean
 
 TYPE_CHECKING = False
@@ -77,8 +77,7 @@ _VIRTUAL = {
 }
 
 
-@frozen
-class ModuleTypes:
+class ModuleTypes(Frozen):
     """A kernel module that has BTF: `.btf` reads it, split, with the kernel's as its base."""
 
     name: str
@@ -90,8 +89,7 @@ class ModuleTypes:
         return self.read_btf()
 
 
-@frozen
-class ProgramTypes:
+class ProgramTypes(Frozen):
     """A loaded program, for one that is to replace or trace a function of it; no types if it was loaded without.
 
     `name` is the kernel's, of at most 15 characters.
@@ -127,8 +125,7 @@ RUNNING = "the running kernel"
 """The name of the target that is this machine's kernel."""
 
 
-@frozen
-class Target:
+class Target(Frozen):
     """One kernel. `kernel_version` is encoded as the kernel's KERNEL_VERSION() does.
 
     `features` is a mapping, in which a feature that is not named is taken to be there, or a function. What begins
@@ -275,8 +272,7 @@ class Target:
         return made if kconfig is None else replace(made, read_kconfig=partial(_given_kconfig, kconfig))
 
 
-@frozen
-class GivenSymbols:
+class GivenSymbols(Frozen):
     """The symbols of a kernel that is described, by name."""
 
     known: Mapping[str, int]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any
 
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 
 
 class Verdict(Enum):
@@ -26,8 +26,7 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
     return min(verdicts, key=_ORDER.index, default=Verdict.LOADS)
 
 
-@frozen
-class Finding:
+class Finding(Frozen):
     """A reason why a program or map will not load, why nobody can say, or, where it loads, what it cannot be used for.
 
     `need` is of what kind the missing thing is: 'program type', 'attach type', 'map type', 'helper', 'kernel function',
@@ -59,8 +58,7 @@ class Finding:
         }
 
 
-@frozen
-class Report:
+class Report(Frozen):
     """Whether an object will load on a target: each program and map, and the findings that say why not.
 
     It says nothing of what only the verifier works out: whether accesses are in bounds, loops end, and the like.

@@ -31,7 +31,7 @@ from purebpf.btf import (
 )
 from purebpf.btf.members import COMPOUND, member_at, member_count
 from purebpf.errors import RelocationError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.relocate.compat import essential_name, fields_compatible
 from purebpf.units import TypeId
 
@@ -62,8 +62,7 @@ ENUM_KINDS: Final = frozenset((CoreKind.ENUMVAL_EXISTS, CoreKind.ENUMVAL_VALUE))
 _LONGEST_PATH: Final = 200
 
 
-@frozen
-class Part:
+class Part(Frozen):
     """A step of a path: member or enumerator `name`, number `index` of type `type`.
 
     Without a name it is element `index` of an array of `type`; the first part of a field's path is that too.
@@ -74,8 +73,7 @@ class Part:
     name: str | None = None
 
 
-@frozen
-class Access:
+class Access(Frozen):
     """A type (no parts), an enumerator (one) or a field, which begins at `bit_offset` of the root type."""
 
     root: TypeId
@@ -163,8 +161,7 @@ def _is_flexible(btf: Btf, holder: Part, array: Array) -> bool:
     return holder.name is not None and not array.count and holder.index == member_count(btf, holder.type) - 1
 
 
-@frozen
-class Place:
+class Place(Frozen):
     """Where a struct or union has a member: number `index` of `owner`, itself or an anonymous member's type.
 
     `bit_offset` counts from the beginning of the outer type.
@@ -230,8 +227,7 @@ def enumerators_of(btf: Btf, type_id: TypeId) -> dict[str, int]:
     return found
 
 
-@frozen
-class Mismatch:
+class Mismatch(Frozen):
     """Part number `position` of a path has no counterpart in target type `type`, to which the parts before it led."""
 
     position: int

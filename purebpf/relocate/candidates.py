@@ -11,7 +11,7 @@ so that the second object that asks for `task_struct.pid` pays for a look into a
 from __future__ import annotations
 
 from purebpf.errors import RelocationError
-from purebpf.frozen import field, frozen, mutable
+from purebpf.frozen import Frozen, Mutable, field
 from purebpf.relocate.access import Place, enumerators_of, places_of
 from purebpf.relocate.compat import essential_name, kinds_compatible
 from purebpf.units import Protocol, TypeId
@@ -53,8 +53,7 @@ class KernelTypes(Protocol):
         """The modules that have types, in the order in which they were loaded."""
 
 
-@frozen
-class Candidate:
+class Candidate(Frozen):
     """A type of a kernel or of a module."""
 
     btf: Btf = field(repr=False, compare=False)
@@ -65,8 +64,7 @@ _MOST_CANDIDATES = 1000
 """Kernels have a dozen types of one name at the most; each costs every record that asks for it 50 us."""
 
 
-@mutable
-class _Known:
+class _Known(Mutable):
     """What was found out about one BTF."""
 
     flavours: dict[str, list[str]] | None = None

@@ -16,7 +16,7 @@ from contextlib import suppress
 
 from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_at, resolve
 from purebpf.errors import BpfError, NotPermitted, RelocationError, UnresolvedExtern
-from purebpf.frozen import field, frozen, mutable
+from purebpf.frozen import Frozen, Mutable, field
 from purebpf.near import did_you_mean
 from purebpf.relocate.compat import essential_name, types_compatible
 from purebpf.relocate.extern_code import fill, word_for
@@ -51,8 +51,7 @@ def resolve_externs(spec: ObjectSpec, programs: Sequence[LinkedProgram], kernel:
     )
 
 
-@frozen
-class _Use:
+class _Use(Frozen):
     program: LinkedProgram
     reference: ExternValue | ExternCall
 
@@ -75,8 +74,7 @@ class _Missing(Exception):
         self.remedy = remedy
 
 
-@mutable
-class _Resolver:
+class _Resolver(Mutable):
     """Finds the externs of one object on one kernel."""
 
     spec: ObjectSpec

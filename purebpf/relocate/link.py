@@ -19,7 +19,7 @@ from struct import Struct
 from types import MappingProxyType
 
 from purebpf.errors import RelocationError
-from purebpf.frozen import field, mutable
+from purebpf.frozen import Mutable, field
 from purebpf.relocate.model import Fixup, LinkedProgram, MapSlot, PlacedFunction, PlacedTable, PoisonedAccess
 from purebpf.spec.model import (
     ExternCall,
@@ -87,8 +87,7 @@ def _exception_callback(spec: ObjectSpec, program: str) -> str | None:
     return name
 
 
-@mutable
-class _Linker:
+class _Linker(Mutable):
     """Lays out one program and its subprograms."""
 
     program: str

@@ -7,7 +7,7 @@ and two plans for the same target are equal byte for byte.
 
 from __future__ import annotations
 
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 KCONFIG_MAP: Final = ".kconfig"
 
 
-@frozen
-class MapSlot:
+class MapSlot(Frozen):
     """An ldimm64 that takes the fd of `map`; `offset` is None for the map itself, else into its value."""
 
     insn: InsnIndex
@@ -30,8 +29,7 @@ class MapSlot:
     offset: int | None = None
 
 
-@frozen
-class BtfSlot:
+class BtfSlot(Frozen):
     """An ldimm64 of a kernel variable's or function's address that takes, in its second half, a module's BTF fd.
 
     What lies in the kernel itself needs no fd, and so no slot.
@@ -41,16 +39,14 @@ class BtfSlot:
     module: str
 
 
-@frozen
-class PlacedTable:
+class PlacedTable(Frozen):
     """A jump table of a program: the map that it becomes, and the instructions of the program it leads to."""
 
     map: str
     targets: tuple[InsnIndex, ...] = field(repr=False)
 
 
-@frozen
-class PlacedFunction:
+class PlacedFunction(Frozen):
     """A function and where it begins in its program's code."""
 
     name: str
@@ -58,8 +54,7 @@ class PlacedFunction:
     insn_count: int
 
 
-@frozen
-class Failure:
+class Failure(Frozen):
     """Why something cannot be: `reason` in one line, what was looked at, and what to do."""
 
     reason: str
@@ -67,8 +62,7 @@ class Failure:
     remedy: str
 
 
-@frozen
-class Fixup:
+class Fixup(Frozen):
     """A CO-RE record carried out on instruction `insn` of its function, or the instruction poisoned."""
 
     insn: InsnIndex
@@ -76,8 +70,7 @@ class Fixup:
     poisoned: bool = False
 
 
-@frozen
-class PoisonedAccess:
+class PoisonedAccess(Frozen):
     """Instruction `insn` of a program that CO-RE made invalid, and what it asked for in words.
 
     `fixup` says why; it refers to the target's types, and so is no part of what a plan is compared by.
@@ -94,8 +87,7 @@ class PoisonedAccess:
         return explain_poison(self.fixup)
 
 
-@frozen
-class PoisonedCall:
+class PoisonedCall(Frozen):
     """A call of a weak kernel function that is not there, at instruction `insn` of a program; `why` explains it."""
 
     insn: InsnIndex
@@ -107,8 +99,7 @@ class PoisonedCall:
         return self.why()
 
 
-@frozen
-class AdaptedCode:
+class AdaptedCode(Frozen):
     """Result of the stage `core`: the functions whose accesses fit the target.
 
     `fixups` are what was decided for each, by function, in the order of the code.
@@ -118,8 +109,7 @@ class AdaptedCode:
     fixups: Mapping[str, tuple[Fixup, ...]] = field(default_factory=dict)
 
 
-@frozen
-class LinkedProgram:
+class LinkedProgram(Frozen):
     """A program with its subprograms behind it and its calls resolved (stage `link`).
 
     `fd_array` names the modules whose functions it calls: a call's `off` is an index into it. Index 0 is not used
@@ -142,16 +132,14 @@ class LinkedProgram:
     line_info: bytes = field(default=b"", repr=False)
 
 
-@frozen
-class KernelType:
+class KernelType(Frozen):
     """A variable or function of the kernel (`module` is '') or of a module, by the id of its VAR or FUNC."""
 
     id: TypeId
     module: str = ""
 
 
-@frozen
-class Address:
+class Address(Frozen):
     """A kernel symbol by its address; 0 for one that is not there."""
 
     address: int
@@ -161,8 +149,7 @@ Found = KernelType | Address | None
 """None is a weak kernel function or typed variable that is not there."""
 
 
-@frozen
-class ResolvedExterns:
+class ResolvedExterns(Frozen):
     """Result of the stage `externs`; `kconfig` are the contents of the map `.kconfig`, None where there is none."""
 
     programs: tuple[LinkedProgram, ...]

@@ -15,7 +15,7 @@ from __future__ import annotations
 from struct import Struct
 
 from purebpf.errors import RelocationError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.insn.words import LDIMM64, SLOT
 
 TYPE_CHECKING = False
@@ -43,8 +43,7 @@ _U64: Final = 0xFFFFFFFF_FFFFFFFF
 _INSN: Final[dict[ByteOrder, Struct]] = {"little": Struct("<BBhi"), "big": Struct(">BBhi")}
 
 
-@frozen
-class Change:
+class Change(Frozen):
     """What an instruction must hold (`old`, unless None) and will hold (`new`, unsigned 64 bits).
 
     A load or store of `old_size` bytes moves `new_size` on the target; `resizable` says whether that can come out

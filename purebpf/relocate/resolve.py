@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from purebpf.btf import Btf, CoreKind, CoreRelocation
 from purebpf.errors import NotSupported, RelocationError
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 from purebpf.relocate.access import ENUM_KINDS, FIELD_KINDS, Access, locate, parse_access
 from purebpf.relocate.candidates import (
     Candidate,
@@ -36,8 +36,7 @@ _TYPE_ID_LOCAL: Final = CoreKind.TYPE_ID_LOCAL
 _NOTHING: Final = Value(0)
 
 
-@frozen
-class Decision:
+class Decision(Frozen):
     """What a record comes to on a target.
 
     `local` is the value in the object's types, `target` the one in the target's: None if nothing there matches and
@@ -69,8 +68,7 @@ class Decision:
         return f"{words(self.kind)} of '{self.path}'"
 
 
-@frozen
-class _Answer:
+class _Answer(Frozen):
     """What one candidate says to it."""
 
     bit_offset: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 from purebpf.btf import Array, Btf, CoreKind, Enum, Int, Kind, resolve, size_of
 from purebpf.btf.members import member_at
 from purebpf.errors import RelocationError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.relocate.access import FIELD_KINDS, Access
 from purebpf.units import VOID, ByteOrder, TypeId
 
@@ -35,8 +35,7 @@ FOUND_OR_ZERO: Final = frozenset(
 """Kinds that are 0 when the target has nothing that matches; the others poison their instruction then."""
 
 
-@frozen
-class Value:
+class Value(Frozen):
     """`number` is what the instruction holds; `checked` says that the compiler must have come to the same one.
 
     `size` is how many bytes a load or store of the field moves (0: not for the loader to change), `type` of what.

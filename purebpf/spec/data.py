@@ -14,7 +14,7 @@ from operator import attrgetter
 from purebpf.btf import Btf, DataSection, Function, Kind, Linkage, SectionVariable, Variable, with_types
 from purebpf.elf import ElfFile, Section, SectionType, Symbol, SymbolBinding, SymbolType, SymbolVisibility
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen, replace
+from purebpf.frozen import Frozen, replace
 from purebpf.spec.model import MapOrigin, MapSpec, VariableSpec
 from purebpf.uapi import MapType
 from purebpf.units import VOID, TypeId
@@ -51,8 +51,7 @@ _PERCPU_ARRAY: Final = MapType.PERCPU_ARRAY
 _DATA: Final = MapOrigin.DATA
 
 
-@frozen
-class SectionTypes:
+class SectionTypes(Frozen):
     """What the types say of one data section: its DATASEC and, by (offset, name), the types of its variables."""
 
     type_id: TypeId

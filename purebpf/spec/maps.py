@@ -34,7 +34,7 @@ from purebpf.btf import (
 )
 from purebpf.elf import ElfFile, Section, SymbolType
 from purebpf.errors import SpecError
-from purebpf.frozen import field, frozen, mutable, replace
+from purebpf.frozen import Frozen, Mutable, field, replace
 from purebpf.spec.model import MapOrigin, MapSpec, Pinning
 from purebpf.uapi import MapType
 from purebpf.units import VOID, TypeId
@@ -52,8 +52,7 @@ _U32_MAX: Final = 0xFFFF_FFFF
 _MAPS_OF_MAPS: Final = (MapType.ARRAY_OF_MAPS, MapType.HASH_OF_MAPS)
 
 
-@frozen
-class DeclaredMap:
+class DeclaredMap(Frozen):
     """A map and its place; `slots_at` is where its static `values` begin in the section."""
 
     spec: MapSpec
@@ -153,8 +152,7 @@ def _btf_maps(elf: ElfFile, section: Section, btf: Btf) -> Iterator[DeclaredMap]
         yield DeclaredMap(declaration.finish(), section.index, entry.offset, entry.size, slots_at)
 
 
-@mutable
-class _Declaration:
+class _Declaration(Mutable):
     """One map declaration while it is read, member by member."""
 
     file: str

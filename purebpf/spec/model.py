@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 from purebpf.units import VOID, ByteOrder, HasFd, InsnIndex, TypeId
 
 TYPE_CHECKING = False
@@ -39,8 +39,7 @@ class MapOrigin(IntEnum):
     STRUCT_OPS = 4
 
 
-@frozen
-class MapSpec:
+class MapSpec(Frozen):
     """One map as declared. `max_entries` is as written: rounding and defaults are the plan's.
 
     `name` is what programs refer to and what `spec.maps` is keyed by: for a data section its section name
@@ -69,16 +68,14 @@ class MapSpec:
     section: str = ".maps"
 
 
-@frozen
-class MapAddress:
+class MapAddress(Frozen):
     """ldimm64 of a map's fd."""
 
     insn: InsnIndex
     map: str
 
 
-@frozen
-class MapValue:
+class MapValue(Frozen):
     """ldimm64 of an address inside a map's only value (a global variable)."""
 
     insn: InsnIndex
@@ -87,8 +84,7 @@ class MapValue:
     symbol: str = ""
 
 
-@frozen
-class JumpTable:
+class JumpTable(Frozen):
     """ldimm64 of an address in a table of instructions, `addend` bytes from its start, for an indirect jump.
 
     The table stands at `offset` of its section; `targets` are instructions of the function that refers to it.
@@ -101,40 +97,35 @@ class JumpTable:
     targets: tuple[InsnIndex, ...] = field(repr=False)
 
 
-@frozen
-class SubprogramCall:
+class SubprogramCall(Frozen):
     """A call of another function of the object."""
 
     insn: InsnIndex
     function: str
 
 
-@frozen
-class SubprogramAddress:
+class SubprogramAddress(Frozen):
     """ldimm64 of another function's address (a callback)."""
 
     insn: InsnIndex
     function: str
 
 
-@frozen
-class ExternValue:
+class ExternValue(Frozen):
     """ldimm64 of a kconfig value or a kernel symbol's address."""
 
     insn: InsnIndex
     extern: str
 
 
-@frozen
-class ExternCall:
+class ExternCall(Frozen):
     """A call of a kernel function (kfunc)."""
 
     insn: InsnIndex
     extern: str
 
 
-@frozen
-class CoreAccess:
+class CoreAccess(Frozen):
     """An instruction that CO-RE adapts to the target's types; `number` is the record's among those of the file."""
 
     insn: InsnIndex
@@ -142,8 +133,7 @@ class CoreAccess:
     number: int = 0
 
 
-@frozen
-class UnknownReference:
+class UnknownReference(Frozen):
     """A relocation against something no loader can place; an error only if the program is loaded."""
 
     insn: InsnIndex
@@ -164,8 +154,7 @@ Reference = (
 )
 
 
-@frozen
-class FunctionSpec:
+class FunctionSpec(Frozen):
     """One function of the object: an entry program or a subprogram.
 
     It starts at instruction `section_insn` of its section. `func_info` and `line_info` are its .BTF.ext
@@ -189,8 +178,7 @@ class FunctionSpec:
         return len(self.code) // 8
 
 
-@frozen
-class ProgramSpec:
+class ProgramSpec(Frozen):
     """An entry point: a function in a section that SEC() named.
 
     `definition` is None for a section name that no one knows: the object can be looked at, loading that
@@ -221,8 +209,7 @@ class ProgramSpec:
         return self.target_program is not None or (self.definition is not None and self.definition.btf_target)
 
 
-@frozen
-class VariableSpec:
+class VariableSpec(Frozen):
     """A global variable: `size` bytes at `offset` of data map `map`; `type` is 0 without BTF."""
 
     name: str
@@ -261,8 +248,7 @@ class KconfigForm(IntEnum):
     TEXT = 4
 
 
-@frozen
-class ExternSpec:
+class ExternSpec(Frozen):
     """An undefined symbol: a kconfig value, a kernel variable, or a kernel function.
 
     `type` is the variable's for a kconfig value, the function's prototype, or what a kernel variable is (0 for
@@ -282,8 +268,7 @@ class ExternSpec:
     signed: bool = False
 
 
-@frozen
-class Externs:
+class Externs(Frozen):
     """The externs by name, the types made fit for them, and the map and variables of the kconfig values."""
 
     externs: Mapping[str, ExternSpec]
@@ -292,8 +277,7 @@ class Externs:
     variables: Mapping[str, VariableSpec] = field(default_factory=dict)
 
 
-@frozen
-class ObjectSpec:
+class ObjectSpec(Frozen):
     """A whole object file. `programs` and `maps` stand in the file's order (libbpf's order)."""
 
     name: str

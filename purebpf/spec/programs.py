@@ -28,7 +28,7 @@ from purebpf.elf import (
     SymbolVisibility,
 )
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen, replace
+from purebpf.frozen import Frozen, replace
 from purebpf.spec.model import (
     CoreAccess,
     ExternCall,
@@ -69,8 +69,7 @@ _WEAK: Final = SymbolBinding.WEAK
 _HIDDEN: Final = (SymbolVisibility.HIDDEN, SymbolVisibility.INTERNAL)
 
 
-@frozen
-class MapPlaces:
+class MapPlaces(Frozen):
     """Where maps lie in the file, to find the one a symbol means.
 
     `declared` maps (section, offset) of a map definition to its name, `data` a data section to its map. `tables` are
@@ -83,8 +82,7 @@ class MapPlaces:
     tables: JumpTables | None
 
 
-@frozen
-class _Extent:
+class _Extent(Frozen):
     """A function's place: `count` instructions from `start` of section `section`.
 
     `name` is the symbol's, unless static functions of several linked files share it: the later ones then have a

@@ -11,7 +11,7 @@ from __future__ import annotations
 from enum import StrEnum
 from functools import cache
 
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.uapi import AttachType, ProgramType
 
 TYPE_CHECKING = False
@@ -75,8 +75,7 @@ class AttachKind(StrEnum):
     STRUCT_OPS = "struct_ops"
 
 
-@frozen
-class SectionDefinition:
+class SectionDefinition(Frozen):
     """One row of the table.
 
     `takes_argument`: something may follow behind a "/". `auto_attach`: the section's name alone says where

@@ -36,7 +36,7 @@ from purebpf.btf import (
 from purebpf.btf.layout import bit_place
 from purebpf.elf import ElfFile, Section, SectionType
 from purebpf.errors import SpecError
-from purebpf.frozen import frozen, replace
+from purebpf.frozen import Frozen, replace
 from purebpf.spec.model import MapOrigin, MapSpec, ObjectSpec, ProgramSpec
 from purebpf.spec.sections import STRUCT_OPS_LINK, is_struct_ops_section
 from purebpf.uapi import MapType, ProgramType
@@ -55,8 +55,7 @@ _STRUCT_OPS: Final = ProgramType.STRUCT_OPS
 _ORIGIN: Final = MapOrigin.STRUCT_OPS
 
 
-@frozen
-class _Place:
+class _Place(Frozen):
     """A map and where its variable lies; `members` gives the first member at a byte of it."""
 
     spec: MapSpec

@@ -12,7 +12,7 @@ import errno
 from struct import unpack_from
 
 from purebpf._fastpath import Entries, bpf
-from purebpf.frozen import mutable
+from purebpf.frozen import Mutable
 from purebpf.syscall import attrs
 from purebpf.uapi import Command
 
@@ -127,8 +127,7 @@ def _found(value: bytes | int | None) -> bytes:
 # ---------------------------------------------------------------- programs and types
 
 
-@mutable
-class Log:
+class Log(Mutable):
     """Where the kernel writes its verdict, on failure too; `true_size` is what it wanted to write (0 before 6.4)."""
 
     buffer: bytearray

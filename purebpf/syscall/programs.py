@@ -8,7 +8,7 @@ from __future__ import annotations
 from struct import unpack_from
 
 from purebpf._fastpath import bpf
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.syscall import attrs
 from purebpf.uapi import Command
 
@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from purebpf.syscall.calls import Buffer
 
 
-@frozen
-class TestRun:
+class TestRun(Frozen):
     """What one BPF_PROG_TEST_RUN gave; `duration_ns` is the mean of all repetitions."""
 
     __test__ = False
@@ -114,8 +113,7 @@ def prog_detach(
     bpf(Command.PROG_DETACH, attr)
 
 
-@frozen
-class Attached:
+class Attached(Frozen):
     """Programs (and links, where the hook knows them) at a hook, in their order; ids."""
 
     prog_ids: tuple[int, ...]

@@ -37,7 +37,7 @@ from purebpf.btf import (
     Variable,
     Volatile,
 )
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.units import BitOffset, ByteOrder, TypeId
 
 _NAMES = st.sampled_from(("", "int", "task_struct", "pid", "x")) | st.text(
@@ -52,8 +52,7 @@ _FEW = 3
 _T = TypeVar("_T")
 
 
-@frozen
-class BtfContents:
+class BtfContents(Frozen):
     """What a .BTF section is written from: `types[n]` has id n + 1."""
 
     byteorder: ByteOrder

@@ -15,7 +15,7 @@ from purebpf.elf import (
     SymbolBinding,
     SymbolType,
 )
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.units import ByteOrder
 
 _NAMES = st.sampled_from((".text", "xdp", ".data", ".bss", ".maps", "license", ".BTF")) | st.text(
@@ -26,8 +26,7 @@ _UNSIGNED64 = st.integers(0, 2**64 - 1)
 _OTHER_TYPES = (SectionType.STRTAB, 7, 14, 0x6FFF4C03)
 
 
-@frozen
-class ElfContents:
+class ElfContents(Frozen):
     """What a file is written from.
 
     The sections' `index` and the symbols' `index` count from 1; `offset` of sections is 0, as the writer sets it.

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 
 if TYPE_CHECKING:
     from types import CodeType
@@ -45,8 +45,7 @@ class Decode(Protocol[T_co]):
 Encode = Callable[[Any], bytes]
 
 
-@frozen
-class Inline:
+class Inline(Frozen):
     """A codec as part of a larger `struct` format.
 
     `format` takes `items` values; `express` writes the expression that makes the decoded value of the variables that

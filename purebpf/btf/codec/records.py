@@ -13,7 +13,7 @@ from collections import namedtuple
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -29,8 +29,7 @@ _PLACED = vars(namedtuple("_Placed", _PLACES))
 _GETTERS = [_PLACED[place] for place in _PLACES]
 
 
-@frozen
-class Field:
+class Field(Frozen):
     """A member as it is stored: `codec` at byte `offset`.
 
     `hoisted` are the names to be reached through it from outside: the members of an anonymous struct or union.

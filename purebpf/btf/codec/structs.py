@@ -19,7 +19,7 @@ from purebpf.btf.codec.base import FORMAT_PREFIX, Bind, Codec, Decode, Encode, I
 from purebpf.btf.codec.bits import BitCodec, big_span_reader
 from purebpf.btf.codec.misfit import Misfit, WrongShape, wrong_shape
 from purebpf.btf.codec.records import Field, Record, record_class
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 
 if TYPE_CHECKING:
     from typing_extensions import Buffer
@@ -32,8 +32,7 @@ _NEVER_STRUCT = (str, bytes, bytearray, memoryview, int, float, set, frozenset)
 _SPAN_FORMAT = {1: "B", 2: "H", 4: "I", 8: "Q"}
 
 
-@frozen
-class Slot:
+class Slot(Frozen):
     """A run of bytes: one member, or the bitfields that share these bytes; `fields` are positions."""
 
     offset: int

@@ -13,7 +13,7 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
 from purebpf.errors import KernelError, NotSupported
-from purebpf.frozen import field, frozen
+from purebpf.frozen import Frozen, field
 from purebpf.host import kernel_error
 from purebpf.syscall import calls, infos, objects
 from purebpf.uapi import LinkType, ProgramType
@@ -37,8 +37,7 @@ class AttachableProgram(Protocol):
         """The program's name, for messages."""
 
 
-@frozen
-class LinkInfo:
+class LinkInfo(Frozen):
     """What the kernel says of a link. `type` is None and `id` 0 where an older way than a link holds the program.
 
     `details` depend on the type: 'tp_name', 'offset', 'ifindex', ... A 'cookie' is there when it is known not to be 0:

@@ -3,7 +3,7 @@
 import os
 
 from purebpf import uapi
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.live.link.base import AttachableProgram, Link, refused
 from purebpf.live.link.events import attach_event
 from purebpf.syscall import perf
@@ -12,8 +12,7 @@ from purebpf.uapi import ProgramType
 _HOOK = "perf event"
 
 
-@frozen
-class PerfEvent:
+class PerfEvent(Frozen):
     """An event to be opened: by default the CPU's clock, on one CPU (`cpu`) or in one process (`pid`), not in all.
 
     Either `frequency`, samples a second, or `period`, counts between samples.

@@ -7,7 +7,7 @@ names no place is an `AttachTargetError` that shows the form it should have.
 import re
 
 from purebpf.errors import AttachTargetError
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 
 _SYMBOL_AND_OFFSET = re.compile(r"([A-Za-z0-9_.$]+)(?:\+(0[xX][0-9a-fA-F]{1,16}|\d{1,19}))?")
 _ADDRESS = re.compile(r"0[xX][0-9a-fA-F]{1,16}|\d{1,19}")
@@ -16,8 +16,7 @@ _WORD = re.compile(r"[A-Za-z0-9_]+")
 _LARGEST_OFFSET = (1 << 63) - 1
 
 
-@frozen
-class KernelFunction:
+class KernelFunction(Frozen):
     """An instruction of the kernel: `offset` bytes into function `symbol`."""
 
     symbol: str
@@ -27,8 +26,7 @@ class KernelFunction:
         return f"{self.symbol}+{self.offset:#x}" if self.offset else self.symbol
 
 
-@frozen
-class UserFunction:
+class UserFunction(Frozen):
     """An instruction of a program or library: `offset` bytes into `symbol`, or into the file where that is ''.
 
     `path` may be a bare name ("libc.so.6"), which is searched for when the program is attached.
@@ -44,8 +42,7 @@ class UserFunction:
         return f"{self.path}:{self.symbol}+{self.offset:#x}" if self.offset else f"{self.path}:{self.symbol}"
 
 
-@frozen
-class TraceEvent:
+class TraceEvent(Frozen):
     """A tracepoint of the kernel as tracefs names it."""
 
     category: str

@@ -13,7 +13,7 @@ import os
 from typing import Literal
 
 from purebpf.errors import NotSupported
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.host.mounts import require_tracefs
 
 _GROUP = "purebpf"
@@ -22,8 +22,7 @@ _numbers = itertools.count()
 Kind = Literal["kprobe", "uprobe"]
 
 
-@frozen
-class TextProbe:
+class TextProbe(Frozen):
     """A probe in tracefs. `id` is its tracepoint's number; `remove()` takes it out, once the event is closed."""
 
     id: int

@@ -7,14 +7,13 @@ builtins (KeyError, TypeError, ValueError) and found before the kernel is asked;
 
 from typing import Self
 
-from purebpf.frozen import frozen
+from purebpf.frozen import Frozen
 from purebpf.host import kernel_error
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import MapType
 
 
-@frozen
-class MapShape:
+class MapShape(Frozen):
     """The kernel's figures of a map. `value_size` is that of one value, on one CPU."""
 
     name: str
