@@ -81,6 +81,8 @@ _ABSENT: Any = type("_Absent", (), {"__repr__": lambda _: "<made when absent>"})
 _FIELD: Any = field
 _FUNCTION: Any = type(lambda: None)
 _ALTERABLE = (list, dict, set, bytearray)
+_PLAIN = {bool, bytes, int, str, tuple, type(None)}
+"""What a default of such a type says needs no looking at."""
 _SET_ONE_BY_ONE = 4
 """Up to so many fields calling the setters is no slower than becoming another class twice, and needs no other class."""
 
@@ -180,13 +182,9 @@ class _Fields:
 
     def __get__(self, instance: object, owner: Any) -> dict[str, Any]:
         given = owner.__purebpf_given__
-        described = {name: _described(name, given.get(name, ...)) for name in owner.__slots__}
-        optional = [
-            told.default is not ... or told.default_factory is not None for told in described.values() if told.init
-        ]
-        if sorted(optional) != optional:
-            raise TypeError(f"class {owner.__name__}: a non-default argument follows a default argument")
-        owner.__purebpf_fields__ = described
+        described = owner.__purebpf_fields__ = {
+            name: _described(name, given.get(name, ...)) for name in owner.__slots__
+        }
         return described
 
 
@@ -238,26 +236,35 @@ class _Initializer:
 
 
 def _initializer(cls: Any) -> Any:
-    wanted = {name: told for name, told in cls.__purebpf_fields__.items() if told.init}
+    names = cls.__match_args__
+    given: dict[str, Any] = cls.__purebpf_given__
+    factories: tuple[Any, ...] = ()
+    if not _PLAIN.issuperset(map(type, given.values())):
+        described = cls.__purebpf_fields__
+        factories = tuple(described[name].default_factory for name in names)
+        defaults = {name: _ABSENT if described[name].default_factory else described[name].default for name in names}
+        given = {name: default for name, default in defaults.items() if default is not ...}
+    if tuple(given) != names[len(names) - len(given) :]:
+        raise TypeError(f"class {cls.__name__}: a non-default argument follows a default argument")
     is_frozen = _is_frozen(cls)
-    made_when_absent = tuple(told.default_factory is not None for told in wanted.values())
+    made_when_absent = tuple(factory is not None for factory in factories) or (False,) * len(names)
     pattern = _pattern(made_when_absent, is_frozen, hasattr(cls, "__post_init__"))
-    names = {f"f{number}": name for number, name in enumerate(wanted)}
+    renamed = dict(zip(pattern.co_varnames[1:], names, strict=True))
     code = pattern.replace(
-        co_varnames=tuple(names.get(name, name) for name in pattern.co_varnames),
-        co_names=tuple(names.get(name, name) for name in pattern.co_names),
+        co_varnames=("self", *names),
+        co_names=tuple(map(renamed.get, pattern.co_names, pattern.co_names)),
         co_qualname=f"{cls.__qualname__}.__init__",
     )
-    known = {"final": cls, "absent": _ABSENT}
-    known.update({f"make{number}": told.default_factory for number, told in enumerate(wanted.values())})
-    if is_frozen and len(wanted) <= _SET_ONE_BY_ONE:
-        known.update({f"set{number}": cls.__dict__[name].__set__ for number, name in enumerate(wanted)})
+    known = {"__name__": cls.__module__, "final": cls, "absent": _ABSENT}
+    if factories:
+        known.update({f"make{number}": factory for number, factory in enumerate(factories)})
+    if is_frozen and len(names) <= _SET_ONE_BY_ONE:
+        slots = cls.__dict__
+        known.update({f"set{number}": slots[name].__set__ for number, name in enumerate(names)})
     elif is_frozen:
         known.update(become=_become, draft=type(cls.__name__, (), {"__slots__": cls.__slots__}))
-    defaults = [_ABSENT if told.default_factory else told.default for told in wanted.values()]
-    made = _FUNCTION(code, known, "__init__", tuple(default for default in defaults if default is not ...))
-    made.__module__ = cls.__module__
-    made.__annotations__ = {**{name: cls.__annotations__[name] for name in wanted}, "return": None}
+    made = _FUNCTION(code, known, "__init__", tuple(given.values()))
+    made.__annotations__ = cls.__annotations__
     return made
 
 
