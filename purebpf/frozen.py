@@ -237,13 +237,7 @@ class _Initializer:
 
 def _initializer(cls: Any) -> Any:
     names = cls.__match_args__
-    given: dict[str, Any] = cls.__purebpf_given__
-    factories: tuple[Any, ...] = ()
-    if not _PLAIN.issuperset(map(type, given.values())):
-        described = cls.__purebpf_fields__
-        factories = tuple(described[name].default_factory for name in names)
-        defaults = {name: _ABSENT if described[name].default_factory else described[name].default for name in names}
-        given = {name: default for name, default in defaults.items() if default is not ...}
+    given, factories = _defaults(cls.__purebpf_given__, names)
     if tuple(given) != names[len(names) - len(given) :]:
         raise TypeError(f"class {cls.__name__}: a non-default argument follows a default argument")
     is_frozen = _is_frozen(cls)
@@ -268,6 +262,17 @@ def _initializer(cls: Any) -> Any:
     return made
 
 
+def _defaults(given: dict[str, Any], names: tuple[str, ...]) -> tuple[dict[str, Any], tuple[Any, ...]]:
+    """The default of each field that has one, and, if there are any, what makes the values of all."""
+    if _PLAIN.issuperset(map(type, given.values())):
+        return given, ()
+    described = {name: _described(name, told) for name, told in given.items()}
+    makers = {name: told.default_factory for name, told in described.items() if told.default_factory}
+    defaults = {name: _ABSENT if name in makers else described[name].default for name in names if name in described}
+    factories = tuple(map(makers.get, names)) if makers else ()
+    return {name: default for name, default in defaults.items() if default is not ...}, factories
+
+
 def _pattern(made_when_absent: tuple[bool, ...], is_frozen: bool, has_post_init: bool) -> CodeType:
     """`__init__` of every class with such fields; `_initializer` puts their names in."""
     name = pattern_name(made_when_absent, is_frozen, has_post_init)
@@ -283,7 +288,7 @@ def _pattern(made_when_absent: tuple[bool, ...], is_frozen: bool, has_post_init:
 
 def pattern_name(made_when_absent: tuple[bool, ...], is_frozen: bool, has_post_init: bool) -> str:
     """Of the function in `initializers`: `frozen6_2_3_then` has six fields, makes two and calls `__post_init__`."""
-    made = "".join(f"_{number}" for number, is_made in enumerate(made_when_absent) if is_made)
+    made = "".join([f"_{number}" for number, is_made in enumerate(made_when_absent) if is_made])
     return f"{'frozen' if is_frozen else 'mutable'}{len(made_when_absent)}{made}{'_then' if has_post_init else ''}"
 
 
