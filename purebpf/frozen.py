@@ -258,7 +258,7 @@ def _initializer(cls: Any) -> Any:
     elif is_frozen:
         known.update(become=_become, draft=type(cls.__name__, (), {"__slots__": cls.__slots__}))
     made = _FUNCTION(code, known, "__init__", tuple(given.values()))
-    made.__annotations__ = cls.__annotations__
+    made.__annotations__ = {**cls.__annotations__, "return": None}
     return made
 
 
