@@ -8,7 +8,7 @@ ours: names for annotations come from it under TYPE_CHECKING, and what has to be
 
 from __future__ import annotations
 
-from enum import IntEnum
+from purebpf.enums import IntEnum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

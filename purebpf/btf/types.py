@@ -7,8 +7,7 @@ name "".
 
 from __future__ import annotations
 
-from enum import IntEnum
-
+from purebpf.enums import IntEnum
 from purebpf.frozen import Frozen
 
 TYPE_CHECKING = False

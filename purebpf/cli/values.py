@@ -5,10 +5,10 @@ that are not printable are escaped, so that no process can write control sequenc
 """
 
 from collections.abc import Iterable
-from enum import Enum
 from typing import Any
 
 from purebpf.btf.codec.records import Record
+from purebpf.enums import Enum
 
 
 def printable(text: str) -> str:

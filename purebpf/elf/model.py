@@ -7,8 +7,7 @@ was read: following one never fails.
 
 from __future__ import annotations
 
-from enum import IntEnum
-
+from purebpf.enums import IntEnum
 from purebpf.frozen import Frozen, field
 
 TYPE_CHECKING = False

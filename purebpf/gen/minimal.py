@@ -16,7 +16,6 @@ Sizes and places never change, so relocated code is the same but for type ids. I
 """
 
 from collections.abc import Iterable, Iterator
-from enum import IntEnum
 
 from purebpf.btf import (
     Array,
@@ -31,6 +30,7 @@ from purebpf.btf import (
     resolve,
 )
 from purebpf.btf.references import references, with_references
+from purebpf.enums import IntEnum
 from purebpf.errors import RelocationError
 from purebpf.relocate.access import ENUM_KINDS, FIELD_KINDS, Access, locate
 from purebpf.relocate.candidates import ModuleTypes, places

@@ -7,8 +7,7 @@ a program it accepts from user space; the kernel's own rewritten forms (probe lo
 
 from __future__ import annotations
 
-from enum import IntEnum
-
+from purebpf.enums import IntEnum
 from purebpf.insn.words import (
     BPF_PSEUDO_BTF_ID as BPF_PSEUDO_BTF_ID,
 )

@@ -5,10 +5,10 @@ that is there once is always there.
 """
 
 from dataclasses import fields, is_dataclass
-from enum import Enum, IntEnum
 from typing import Any
 
 from purebpf.btf import Btf
+from purebpf.enums import Enum
 from purebpf.plan.stages import FileRead, StageResult
 from purebpf.plan.steps import LoadPlan
 
@@ -35,7 +35,7 @@ def plain(value: Any) -> Any:
             return {"elf": plain(elf), "btf": plain(btf)}
         case Btf():
             return {"types": len(value), "bytes": len(value.raw)}
-        case IntEnum() | Enum():
+        case Enum():
             return value.name.lower()
         case int():
             return int(value)

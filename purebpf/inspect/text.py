@@ -5,12 +5,12 @@ use; nothing here computes what a stage did not.
 """
 
 from collections.abc import Callable, Iterator
-from enum import Enum
 from typing import Any, Final
 
 from purebpf.btf import Btf, Kind
 from purebpf.btf.codec import codec_for
 from purebpf.elf import SHN_ABS, SHN_COMMON, SHN_UNDEF, SectionType
+from purebpf.enums import Enum
 from purebpf.plan.stages import FileRead, StageResult
 from purebpf.plan.steps import LoadPlan
 from purebpf.relocate.model import AdaptedCode, Address, Fixup, KernelType, LinkedProgram, ResolvedExterns

@@ -11,8 +11,6 @@ bounded by the types that both files have.
 
 from __future__ import annotations
 
-from enum import IntEnum
-
 from purebpf.btf import (
     Array,
     Btf,
@@ -30,6 +28,7 @@ from purebpf.btf import (
     resolve,
     type_name,
 )
+from purebpf.enums import IntEnum
 from purebpf.units import TypeId
 
 

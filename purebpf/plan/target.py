@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from enum import Enum
 from functools import cache, partial
 
+from purebpf.enums import Enum
 from purebpf.errors import BtfError, KernelError, NotSupported, UnknownFact
 from purebpf.frozen import Frozen, field, replace
 from purebpf.near import did_you_mean
@@ -61,9 +61,6 @@ class Feature(Enum):
     LDIMM64_OFFSET = ("offsets beyond 512 MiB into a map's value", "7.0")
     INSN_ARRAY = ("jump tables (maps of type insn_array)", "6.19")
     SYSCALL_WRAPPER = ("system calls that take their arguments as a struct pt_regs", "4.17")
-
-    # The one of Enum hashes the name in Python: 0.3 us a question, and a load asks fifteen.
-    __hash__ = object.__hash__
 
     def __init__(self, text: str, since: str, config: str | None = None) -> None:
         self.text = text

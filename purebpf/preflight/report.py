@@ -1,9 +1,9 @@
 """What a check came to, as values that print, compare and become JSON."""
 
 from collections.abc import Iterable, Mapping
-from enum import Enum
 from typing import Any
 
+from purebpf.enums import Enum
 from purebpf.frozen import Frozen, field
 
 

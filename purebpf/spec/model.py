@@ -7,8 +7,7 @@ Offsets inside a function's `code` are instruction indices relative to that func
 
 from __future__ import annotations
 
-from enum import IntEnum
-
+from purebpf.enums import IntEnum
 from purebpf.frozen import Frozen, field
 from purebpf.units import VOID, ByteOrder, HasFd, InsnIndex, TypeId
 

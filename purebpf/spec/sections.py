@@ -8,9 +8,9 @@ unless asked to) is no part of the name and is cut off by whoever reads the file
 
 from __future__ import annotations
 
-from enum import StrEnum
 from functools import cache
 
+from purebpf.enums import StrEnum
 from purebpf.frozen import Frozen
 from purebpf.uapi import AttachType, ProgramType
 

@@ -1,9 +1,10 @@
 """The public names of purebpf with their signatures, as text: what a user's program may rely on."""
 
-import enum
 import inspect
 import re
 from types import ModuleType
+
+from purebpf.enums import Enum
 
 
 def describe(module: ModuleType) -> str:
@@ -20,7 +21,7 @@ def describe(module: ModuleType) -> str:
 
 
 def _members(owner: type) -> list[str]:
-    if issubclass(owner, enum.Enum):
+    if issubclass(owner, Enum):
         # their members are the kernel's ABI or a probe table: tables of their own, compared elsewhere
         return []
     lines = []

@@ -1,13 +1,13 @@
 """The generated modules are what their checked-in inputs give, and what the running kernel says."""
 
 import importlib
-from enum import IntEnum
 from pathlib import Path
 
 import pytest
 
 from purebpf import uapi
 from purebpf.btf import Btf, Enum, Kind
+from purebpf.enums import IntEnum
 from purebpf.helper_ids import Helper
 from tools import make_uapi
 

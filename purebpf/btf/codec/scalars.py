@@ -6,11 +6,11 @@ for an int (it is one in Python); for a C bool, 0 and 1 are accepted besides Tru
 
 from __future__ import annotations
 
-from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 from purebpf.btf.codec.base import ItemCodec
 from purebpf.btf.codec.misfit import Misfit, OutOfRange, WrongShape, wrong_shape
+from purebpf.enums import IntEnum
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -126,7 +126,7 @@ def exact_bytes(type_name: str, size: int) -> Callable[[Any], bytes]:
 class EnumMembers(dict[int, Any]):
     """Value -> member of an IntEnum, made when the first value is looked up; an unknown value gives itself.
 
-    Making the class costs some 10 us an enumerator, which a program that never meets the enumeration need not pay.
+    Making the class costs something for each enumerator, which a program that never meets the enumeration need not pay.
     """
 
     def __init__(self, type_name: str, enumerators: Iterable[tuple[str, int]]) -> None:
@@ -153,12 +153,14 @@ class EnumMembers(dict[int, Any]):
 
 
 def _make_enum(type_name: str, names: dict[str, int]) -> type[IntEnum]:
-    # Names that `enum` gives a meaning of its own (_x_, __x__, mro) or that are no identifiers at all get no
-    # member: their values decode as ints, and encoding still knows the names.
+    # Names that an enumeration gives a meaning of its own (_x_, __x__, mro) or that are no identifiers at all get
+    # no member: their values decode as ints, and encoding still knows the names.
     usable = {name: value for name, value in names.items() if name.isidentifier() and name[0] != "_" and name != "mro"}
     title = type_name.split()[-1]
-    make: Any = IntEnum  # mypy knows this way of making one only with literals
-    enum: type[IntEnum] = make(title if title.isidentifier() else "enum", usable)
+    if not title.isidentifier():
+        title = "enum"
+    make: Any = type(IntEnum)  # to mypy it takes another kind of dict
+    enum: type[IntEnum] = make(title, (IntEnum,), {"__module__": __name__, **usable})
     return enum
 
 

@@ -1,4 +1,3 @@
-from enum import IntEnum
 from fractions import Fraction
 from typing import Any
 
@@ -6,6 +5,7 @@ import pytest
 
 from purebpf.btf.codec import plain
 from purebpf.btf.types import Const, Float, Int, Volatile
+from purebpf.enums import IntEnum
 from purebpf.units import ByteOrder, TypeId
 from tests.unit.btf.codec_types import Types
 

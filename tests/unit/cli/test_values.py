@@ -1,7 +1,5 @@
 """What people see of decoded values; nothing that another process chose reaches the terminal raw."""
 
-from enum import IntEnum
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +7,7 @@ from hypothesis import strategies as st
 import purebpf
 from purebpf.btf.codec import codec_for
 from purebpf.cli.values import compact, counted, kconfig_text, printable
+from purebpf.enums import IntEnum
 from tests.conftest import BUILT
 
 

@@ -1,0 +1,206 @@
+"""`IntEnum`, `StrEnum` and `Enum` for the enumerations of this package, made at a thirtieth of the cost.
+
+To the type checker and to editors they are those of the module `enum`, with all that these know of them. What is there
+at run time behaves alike where a member or an enumeration is used (the tests ask both the same questions): names,
+values, aliases, iteration, look-up by value and by name, `in` as of Python 3.12, `_missing_`, texts, equality, copies
+and pickles. It differs in these:
+
+- `isinstance(member, enum.Enum)` is False, and so is what the module `enum` decorates with: a member of ours is an
+  instance of the `Enum` here, and of `int` or `str`.
+- An enumeration has no `auto`, `Flag`, `_ignore_`, `_order_`, `__new__` of its own or members whose name starts with
+  an underscore, and its values can be hashed. A name given twice is for the type checker to find.
+
+Importing `enum` with what it draws in (functools, collections, operator, reprlib, keyword, types) and making 26
+enumerations of 250 members with it took a fifth of the first load in a process: 10 us a member, of which 0.4 are left.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from enum import Enum as Enum
+    from enum import IntEnum as IntEnum
+    from enum import StrEnum as StrEnum
+    from typing import Any, NoReturn
+
+__all__ = ["Enum", "IntEnum", "StrEnum"]
+
+_WITHOUT_GET = frozenset((int, str, tuple))
+_GIVEN = frozenset(("name", "value"))
+_read_only = type(type.__dict__)
+_set_attribute = type.__setattr__
+
+
+class _EnumType(type):
+    """The class of an enumeration: makes the members from the body's values, and answers for them."""
+
+    _member_map_: dict[str, Any]
+    _member_names_: list[str]
+    _value2member_map_: dict[Any, Any]
+
+    def __new__(metacls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> _EnumType:
+        for base in bases:
+            if getattr(base, "_member_map_", None):
+                raise TypeError(f"<enum {name!r}> cannot extend {base!r}")
+        values: dict[str, Any] = {}
+        others: dict[str, Any] = {"_member_map_": {}, "_member_names_": [], "_value2member_map_": {}}
+        for key, value in namespace.items():
+            if key[0] != "_" and (value.__class__ in _WITHOUT_GET or not hasattr(value, "__get__")):
+                values[key] = value
+            else:
+                others[key] = value
+        cls = type.__new__(metacls, name, bases, others)
+        if values:
+            _make_members(cls, values)
+        return cls
+
+    def __call__(cls, value: Any) -> Any:
+        """The member of a value."""
+        if value.__class__ is cls:
+            return value
+        try:
+            return cls._value2member_map_[value]
+        except (KeyError, TypeError):  # TypeError: it has no hash
+            pass
+        return _missing(cls, value)
+
+    def __getitem__(cls, name: str) -> Any:
+        return cls._member_map_[name]
+
+    def __iter__(cls) -> Iterator[Any]:
+        return map(cls._member_map_.__getitem__, cls._member_names_)
+
+    def __reversed__(cls) -> Iterator[Any]:
+        return map(cls._member_map_.__getitem__, reversed(cls._member_names_))
+
+    def __len__(cls) -> int:
+        return len(cls._member_names_)
+
+    def __bool__(cls) -> bool:
+        return True
+
+    def __contains__(cls, value: object) -> bool:
+        if isinstance(value, cls):
+            return True
+        try:
+            return value in cls._value2member_map_
+        except TypeError:
+            return False
+
+    @property
+    def __members__(cls) -> Any:
+        """All names, aliases too, with their members."""
+        return _read_only(cls._member_map_)
+
+    def __setattr__(cls, name: str, value: object) -> None:
+        if name in cls._member_map_:
+            raise AttributeError(f"cannot reassign member {name!r}")
+        _set_attribute(cls, name, value)
+
+    def __delattr__(cls, name: str) -> None:
+        if name in cls._member_map_:
+            raise AttributeError(f"{cls.__name__!r} cannot delete member {name!r}.")
+        type.__delattr__(cls, name)
+
+    def __repr__(cls) -> str:
+        return f"<enum {cls.__name__!r}>"
+
+
+def _make_members(cls: Any, values: dict[str, Any]) -> None:
+    """A member for each value; a name whose value another has is its alias."""
+    by_name, by_value, names = cls._member_map_, cls._value2member_map_, cls._member_names_
+    plain: Any = int if issubclass(cls, int) else str if issubclass(cls, str) else None
+    new: Any = plain.__new__ if plain else object.__new__
+    initialize = cls.__init__ if cls.__init__ is not object.__init__ else None
+    for name, value in values.items():
+        if plain and value.__class__ is not plain:
+            if not isinstance(value, plain):
+                raise TypeError(f"{value!r} of {cls.__name__}.{name} is no {plain.__name__}")
+            value = plain(value)
+        member = by_value.get(value)
+        if member is None:
+            member = by_value[value] = new(cls, value) if plain else new(cls)
+            given = member.__dict__
+            given["name"] = name
+            given["value"] = value
+            if initialize:
+                initialize(member, *(value if isinstance(value, tuple) else (value,)))
+            names.append(name)
+        by_name[name] = member
+        _set_attribute(cls, name, member)
+
+
+def _missing(cls: Any, value: object) -> Any:
+    if not cls._member_map_:
+        raise TypeError(f"{cls!r} has no members defined")
+    refused = ValueError(f"{value!r} is not a valid {cls.__qualname__}")
+    try:
+        found = cls._missing_(value)
+    except Exception as error:
+        if not isinstance(error, ValueError):
+            error.__context__ = refused
+        raise
+    if isinstance(found, cls):
+        return found
+    if found is None:
+        raise refused
+    raise TypeError(f"error in {cls.__name__}._missing_: returned {found!r} instead of None or a valid member")
+
+
+def _refuse(self: Any, name: str) -> NoReturn:
+    raise AttributeError(f"<enum {self.__class__.__name__!r}> cannot set attribute {name!r}")
+
+
+if not TYPE_CHECKING:
+
+    class Enum(metaclass=_EnumType):
+        """An enumeration whose members are equal to themselves alone."""
+
+        _name_ = property(lambda self: self.name)
+        _value_ = property(lambda self: self.value)
+
+        @classmethod
+        def _missing_(cls, value):
+            return None
+
+        def __repr__(self):
+            return f"<{self.__class__.__name__}.{self.name}: {self.value!r}>"
+
+        def __str__(self):
+            return f"{self.__class__.__name__}.{self.name}"
+
+        def __format__(self, form):
+            return str.__format__(str(self), form)
+
+        def __setattr__(self, name, value):
+            if name in _GIVEN:
+                _refuse(self, name)
+            object.__setattr__(self, name, value)
+
+        def __delattr__(self, name):
+            if name in _GIVEN:
+                _refuse(self, name)
+            object.__delattr__(self, name)
+
+        def __reduce_ex__(self, protocol):
+            return self.__class__, (self.value,)
+
+        def __copy__(self):
+            return self
+
+        def __deepcopy__(self, memo):
+            return self
+
+    class IntEnum(int, Enum):
+        """An enumeration whose members are ints."""
+
+        __repr__ = Enum.__repr__
+        __str__ = int.__repr__
+
+    class StrEnum(str, Enum):
+        """An enumeration whose members are strs."""
+
+        __repr__ = Enum.__repr__
+        __str__ = str.__str__
+        __format__ = str.__format__
