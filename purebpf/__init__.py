@@ -146,9 +146,10 @@ __all__ = [
 
 def load_name(name: str) -> object:
     """The public name, from the module that defines it."""
-    from importlib import import_module
+    from purebpf.quick_import import quicken
 
-    return getattr(import_module(f"purebpf.{_PLACES[name]}"), name)
+    quicken(__path__[0])
+    return getattr(__import__(f"purebpf.{_PLACES[name]}", fromlist=(name,)), name)
 
 
 def __getattr__(name: str) -> object:

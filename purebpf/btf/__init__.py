@@ -7,8 +7,6 @@ writing) are imported when first named.
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from purebpf.btf.edits import with_types
 from purebpf.btf.ext import BtfExt, CoreKind, CoreRelocation, InfoSection, LineInfo, line_at, line_infos
 from purebpf.btf.kinds import Scan
@@ -120,7 +118,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in _LATER:
         raise AttributeError(f"module 'purebpf.btf' has no attribute '{name}'")
-    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    value = globals()[name] = getattr(__import__(_LATER[name], fromlist=(name,)), name)
     return value
 
 

@@ -7,8 +7,6 @@ refused, so that newer kernels are asked nothing and their processes keep the li
 
 from __future__ import annotations
 
-import resource
-
 from purebpf.host.version import running_version
 from purebpf.plan.target import encode_version
 
@@ -21,6 +19,8 @@ def raise_limit(kernel_version: int | None = None) -> bool:
     version = running_version() if kernel_version is None else kernel_version
     if not version or version >= _ACCOUNTED_BY_CGROUP:
         return False
+    import resource
+
     soft, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
     if soft == resource.RLIM_INFINITY:
         return False

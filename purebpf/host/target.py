@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import os
 import sys
 from functools import cache
@@ -30,7 +29,7 @@ def running_target() -> Target:
         release=os.uname().release,
         kernel_version=running_version(),
         byteorder=sys.byteorder,
-        page_size=mmap.PAGESIZE,
+        page_size=os.sysconf("SC_PAGE_SIZE"),
         possible_cpus=len(possible_cpus()),
         features=supports,
         read_btf=_read_btf,

@@ -6,7 +6,7 @@ programs and maps. Maps and variables are opened the first time they are asked f
 
 from __future__ import annotations
 
-import warnings
+from _warnings import warn  # warnings itself takes a millisecond to import
 from collections.abc import Callable, Iterator, Mapping
 
 from purebpf.errors import AttachTargetError, BpfError
@@ -229,7 +229,7 @@ class BpfObject:
 
     def __del__(self) -> None:
         if not getattr(self, "_closed", True):
-            warnings.warn(f"object '{self.name}' was never closed", ResourceWarning, source=self, stacklevel=2)
+            warn(f"object '{self.name}' was never closed", ResourceWarning, source=self, stacklevel=2)
             self.close()
 
     def __repr__(self) -> str:

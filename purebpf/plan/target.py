@@ -12,7 +12,6 @@ the same unless the user gave types for CO-RE.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 
@@ -170,8 +169,10 @@ class Target(Frozen):
             try:
                 _ = module.btf
             except (BtfError, KernelError) as error:
+                from warnings import warn
+
                 text = f"the types of kernel module '{module.name}' cannot be read and are left out: {error}"
-                warnings.warn(text, RuntimeWarning, stacklevel=2)
+                warn(text, RuntimeWarning, stacklevel=2)
             else:
                 yield module
 

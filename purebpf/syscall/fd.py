@@ -7,7 +7,7 @@ number before the kernel is told, so a number reused meanwhile by another thread
 from __future__ import annotations
 
 import os
-import warnings
+from _warnings import warn  # warnings itself takes a millisecond to import, and cannot be imported at the very end
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Fd:
         # An instance whose __init__ never ran has no number.
         number = getattr(self, "_number", -1)
         if number >= 0:
-            warnings.warn(f"{self.what} was never closed", ResourceWarning, source=self, stacklevel=2)
+            warn(f"{self.what} was never closed", ResourceWarning, source=self, stacklevel=2)
             self.close()
 
     def __repr__(self) -> str:
