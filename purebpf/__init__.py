@@ -146,10 +146,9 @@ __all__ = [
 
 def load_name(name: str) -> object:
     """The public name, from the module that defines it."""
-    from purebpf.quick_import import quicken
+    from purebpf.quick_import import imported
 
-    quicken(__path__[0])
-    return getattr(__import__(f"purebpf.{_PLACES[name]}", fromlist=(name,)), name)
+    return getattr(imported(f"purebpf.{_PLACES[name]}", __path__[0]), name)
 
 
 def __getattr__(name: str) -> object:

@@ -100,7 +100,7 @@ def _planned(spec: ObjectSpec, target: Target, *, see: Callable[[str, object], N
 
 def _target(target: Target | None, btf: BtfFiles | None, kconfig: Kconfig | None) -> Target:
     if target is None:
-        from purebpf.host.target import running_target
+        from purebpf import running_target
 
         target = running_target()
         if btf is None and os.environ.get("PUREBPF_BTF"):

@@ -1,5 +1,6 @@
 """The short way to our own modules against the regular import: each in an interpreter of its own, as a user has it."""
 
+import gc
 import json
 import os
 import py_compile
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 import purebpf
+from purebpf.quick_import import imported
 
 PACKAGE = Path(purebpf.__path__[0])
 
@@ -232,3 +234,46 @@ for thread in threads: thread.join()
 print(json.dumps([len(found), all(one == found[0] for one in found)]))
 """
     assert run(program) == [8, True]
+
+
+def test_the_collector_does_not_look_at_what_imports_make() -> None:
+    program = """
+import gc, json, sys
+import purebpf
+gc.unfreeze()  # Python 3.12 itself begins with a few hundred frozen objects, and is then left as it is
+seen = []
+gc.callbacks.append(lambda phase, told: seen.append(told["generation"]) if phase == "start" else None)
+purebpf.load
+held = len(seen), gc.isenabled(), gc.get_freeze_count(), gc.get_count()[0] < gc.get_threshold()[0]
+oldest = {id(value) for value in gc.get_objects(generation=2)}
+print(json.dumps([held, id(sys.modules["purebpf.api"].__dict__) in oldest]))
+"""
+    assert run(program) == [[1, True, 0, True], True]
+
+
+@pytest.mark.parametrize("module", ["purebpf.errors", "purebpf.absent"])
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_collector_is_afterwards_as_it_was(module: str, enabled: bool) -> None:
+    if not enabled:
+        gc.disable()
+    try:
+        if module == "purebpf.absent":
+            with pytest.raises(ModuleNotFoundError):
+                imported(module, str(PACKAGE))
+        else:
+            assert imported(module, str(PACKAGE)) is sys.modules[module]
+        assert gc.isenabled() == enabled
+    finally:
+        gc.enable()
+
+
+def test_what_others_have_frozen_stays_frozen() -> None:
+    program = """
+import gc, json
+import purebpf
+gc.freeze()
+frozen = gc.get_freeze_count()
+purebpf.load
+print(json.dumps([gc.isenabled(), frozen - gc.get_freeze_count() < 100, gc.get_freeze_count() > 1000]))
+"""
+    assert run(program) == [True, True, True]
