@@ -1,18 +1,17 @@
 """Our own modules, imported at less than Python's usual cost: a first load imports 70 of them, most of its time.
 
-Python asks every finder for each module, lists folders and works out anew where the bytecode lies. `quicken` puts a
-`Finder` in the place of the one that Python made for the package's folder, in `sys.path_importer_cache`; nobody
-else's modules are looked up there. And Python looks for garbage 25 times among what the imports make; `imported`
-holds that back.
+Python asks every finder for each module, lists folders, works out anew where the bytecode lies, takes a dozen locks and
+looks for garbage 25 times among what the imports make. `imported` runs the modules that come with one of `load_path.py`
+straight from their bytecode, in the order in which they need each other; what is left to import finds them there.
 
-- What comes out is what Python's own way gives: the same spec and the same attributes; the loader is of a subclass.
-- Bytecode is taken where Python would take it: its source has the size and the time that it was made from.
-- What is not as plain as that is left to Python's finder and loader, from which these are derived: bytecode that is
-  stale, missing or goes by hash, -O, another folder for bytecode, installs without sources or in a zip file.
-- Nothing here has a state that changes, and the import system's locks apply: who asks is the import system.
+- What comes out is what Python's own way gives: the same modules with the same specs and loaders in `sys.modules`.
+- All is as plain as in an install by pip, or everything is left to Python: files in a folder, each with bytecode made
+  from the source as it is; no -O, -v or -X importtime; no other thread, which could see a module half made; nobody in
+  `sys.meta_path` whom the modules might concern.
+- Nothing has to be told when it gets stale: a module that `load_path.py` does not list is imported by who needs it.
 
-Rejected: a finder in front of `sys.meta_path` for the time of a load (5 us a module less, but another thread that
-walks the list meanwhile misses a finder) and all bytecode in one file (nobody could tell when it is stale).
+Rejected: a finder of our own (a fifth of what this saves) and all bytecode in one file (a millisecond less, and
+somebody has to write it).
 """
 
 from __future__ import annotations
@@ -20,62 +19,23 @@ from __future__ import annotations
 import gc
 import sys
 from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import (
-    BYTECODE_SUFFIXES,
-    MAGIC_NUMBER,
-    SOURCE_SUFFIXES,
-    ExtensionFileLoader,
-    FileFinder,
-    SourceFileLoader,
-    SourcelessFileLoader,
-)
-from _imp import _fix_co_filename, extension_suffixes  # type: ignore[attr-defined]
+from _frozen_importlib_external import MAGIC_NUMBER, FileFinder, SourceFileLoader
+from _imp import _fix_co_filename  # type: ignore[attr-defined]
+from _thread import _count as count_of_other_threads
 from marshal import loads
 from os import O_CLOEXEC, O_RDONLY, close, open, read, stat  # noqa: A004
 
+from purebpf.load_path import MODULES
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from types import CodeType, ModuleType
 
-_SUFFIX = f".{sys.implementation.cache_tag}.pyc"
+_PLAIN_FINDERS = {"_frozen_importlib", "_frozen_importlib_external", "_distutils_hack"}
 _GOES_BY_TIME = MAGIC_NUMBER + bytes(4)
 # From 128 KiB on, glibc takes a buffer from the kernel page by page. No module of ours comes near.
 _MOST = 96 << 10
-_FILE_TYPE, _PLAIN_FILE = 0o170000, 0o100000
-
-
-class Loader(SourceFileLoader):
-    """Python's own, with a shorter way to plain bytecode."""
-
-    def get_code(self, fullname: str) -> CodeType | None:
-        code = _plain_code(self.path)
-        return super().get_code(fullname) if code is None else code
-
-
-class Finder(FileFinder):
-    """Finds the modules in one folder of the package."""
-
-    def find_spec(self, fullname: str, target: ModuleType | None = None) -> ModuleSpec | None:
-        name = fullname.rpartition(".")[2]
-        if sys.pycache_prefix is not None or not name.isidentifier():
-            return super().find_spec(fullname, target)
-        place = f"{self.path}/{name}"
-        if _is_file(f"{place}.py"):
-            return _spec(fullname, f"{place}.py")
-        if _is_file(f"{place}/__init__.py"):
-            spec = _spec(fullname, f"{place}/__init__.py")
-            spec.submodule_search_locations = [place]
-            if place not in sys.path_importer_cache:
-                sys.path_importer_cache[place] = _finder(place)
-            return spec
-        return super().find_spec(fullname, target)
-
-
-def quicken(folder: str) -> None:
-    """Find what is in the package's folder the short way from now on, if it is a folder of files like any other."""
-    plain = type(sys.path_importer_cache.get(folder)) is FileFinder and sys.platform == "linux"
-    if plain and not sys.flags.optimize and sys.implementation.cache_tag:
-        sys.path_importer_cache[folder] = _finder(folder)
 
 
 def imported(module: str, folder: str) -> ModuleType:
@@ -85,64 +45,106 @@ def imported(module: str, folder: str) -> ModuleType:
     where `freeze` and `unfreeze` put it without a look at it. (Holding the collector back alone would put its work
     off until the next collection.) Who has turned the collector off or has frozen objects is not meddled with.
     """
-    quicken(folder)
-    if module in sys.modules or not gc.isenabled() or gc.get_freeze_count():
-        __import__(module)
+    if module in sys.modules:
+        __import__(module)  # which waits where another thread is still at it
         return sys.modules[module]
-    gc.collect(0)  # others' garbage must not grow old with it
-    gc.disable()
+    held_back = gc.isenabled() and not gc.get_freeze_count()
+    if held_back:
+        gc.collect(0)  # others' garbage must not grow old with it
+        gc.disable()
     try:
+        if module in MODULES and _all_is_plain(folder):
+            _run(MODULES[module], folder)
         __import__(module)
     finally:
-        gc.freeze()
-        gc.unfreeze()
-        gc.enable()
+        if held_back:
+            gc.freeze()
+            gc.unfreeze()
+            gc.enable()
     return sys.modules[module]
 
 
-def _finder(folder: str) -> Finder:
-    # the same kinds of files in the same order as Python's own
-    return Finder(
-        folder,
-        (ExtensionFileLoader, extension_suffixes()),
-        (SourceFileLoader, SOURCE_SUFFIXES),
-        (SourcelessFileLoader, BYTECODE_SUFFIXES),
+def _all_is_plain(folder: str) -> bool:
+    flags = sys.flags
+    return (
+        type(sys.path_importer_cache.get(folder)) is FileFinder
+        and not (flags.optimize or flags.verbose or sys.pycache_prefix or "importtime" in sys._xoptions)
+        and sys.implementation.cache_tag is not None
+        and not count_of_other_threads()
+        and all(getattr(finder, "__module__", None) in _PLAIN_FINDERS for finder in sys.meta_path)
     )
 
 
-def _spec(fullname: str, path: str) -> ModuleSpec:
-    spec = ModuleSpec(fullname, Loader(fullname, path), origin=path)
+def _run(places: Collection[str], folder: str) -> None:
+    """Import the modules at these places of the folder; none if the bytecode of one is not as it should be."""
+    modules = sys.modules
+    begun: dict[str, ModuleType] = {}
+    made = []
+    try:
+        for place in places:
+            name = f"purebpf.{place.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
+            if name in modules and name not in begun:
+                continue
+            # Each is run before the next one is read: what only the reading and running needs is used again.
+            code = _code(f"{folder}/{place}")
+            if code is None:
+                return
+            package, _, own_name = name.rpartition(".")
+            if package not in modules:
+                above = f"{place.rpartition('/')[0]}/__init__.py"
+                if above in places:  # its turn comes when its modules are there
+                    begun[package] = _module(package, f"{folder}/{above}")
+                    made.append(package)
+                else:
+                    __import__(package)
+            module = begun.pop(name, None) or _module(name, f"{folder}/{place}")
+            made.append(name)
+            exec(code, module.__dict__)
+            setattr(modules[package], own_name, modules[name])
+        made.clear()
+    finally:
+        for name in made:
+            modules.pop(name, None)
+
+
+def _module(name: str, path: str) -> ModuleType:
+    """An empty module among those that are imported, as Python would have made it."""
+    loader = SourceFileLoader(name, path)
+    spec = ModuleSpec(name, loader, origin=path)
     spec.has_location = True
     spec.cached = _compiled(path)
-    return spec
+    module = sys.modules[name] = type(sys)(name)
+    module.__spec__, module.__loader__, module.__file__ = spec, loader, path
+    module.__dict__["__cached__"] = spec.cached
+    folder, _, file = path.rpartition("/")
+    if file == "__init__.py":
+        spec.submodule_search_locations = module.__path__ = [folder]
+    module.__package__ = spec.parent
+    return module
 
 
 def _compiled(path: str) -> str:
-    """Where the bytecode of a source lies (`importlib.util.cache_from_source`)."""
-    folder, _, name = path.rpartition("/")
-    return f"{folder}/__pycache__/{name[:-3]}{_SUFFIX}"
+    """Where the bytecode of a source lies."""
+    folder, _, file = path.rpartition("/")
+    return f"{folder}/__pycache__/{file[:-3]}.{sys.implementation.cache_tag}.pyc"
 
 
-def _is_file(path: str) -> bool:
-    try:
-        return stat(path).st_mode & _FILE_TYPE == _PLAIN_FILE
-    except OSError:
-        return False
-
-
-def _plain_code(path: str) -> CodeType | None:
+def _code(path: str) -> CodeType | None:
     """The bytecode of a source, if it goes by the source's time and size and both are right."""
     try:
         source = stat(path)
-        compiled = _start_of(_compiled(path))
+        data = _start_of(_compiled(path))
         made_from = int(source.st_mtime) & 0xFFFFFFFF | (source.st_size & 0xFFFFFFFF) << 32
-        if compiled[:16] != _GOES_BY_TIME + made_from.to_bytes(8, "little"):
+        if data[:16] != _GOES_BY_TIME + made_from.to_bytes(8, "little"):
             return None
-        code: CodeType = loads(memoryview(compiled)[16:])
+        code = loads(memoryview(data)[16:])
         _fix_co_filename(code, path)
     except (OSError, EOFError, ValueError, TypeError):
         return None
-    return code
+    return code if type(code) is _CODE else None
+
+
+_CODE = type((lambda: None).__code__)
 
 
 def _start_of(path: str) -> bytes:

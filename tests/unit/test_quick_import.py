@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import purebpf
+from purebpf.load_path import MODULES
 from purebpf.quick_import import imported
 
 PACKAGE = Path(purebpf.__path__[0])
@@ -21,10 +22,15 @@ PACKAGE = Path(purebpf.__path__[0])
 # Every module of the package: what the import system says of it, and what is in it.
 DESCRIBE = """
 import json, pkgutil, sys
-import purebpf, purebpf.quick_import
+import purebpf, purebpf.quick_import as quick_import
+quick, make = [], quick_import._module
+def note(name, path):
+    quick.append(name)
+    return make(name, path)
+quick_import._module = note
 if sys.argv[1] == "regular":
-    purebpf.quick_import.quicken = lambda folder: None
-purebpf.BpfError
+    quick_import._all_is_plain = lambda folder: False
+purebpf.load, purebpf.running_target
 told = {}
 for found in pkgutil.walk_packages(purebpf.__path__, "purebpf."):
     if not found.name.endswith("__main__"):
@@ -33,31 +39,38 @@ for found in pkgutil.walk_packages(purebpf.__path__, "purebpf."):
         told[found.name] = {
             "spec": [spec.name, spec.origin, spec.cached, spec.has_location, spec.parent, spec.loader_state],
             "places": spec.submodule_search_locations,
-            "loader": [spec.loader.name, spec.loader.path, spec.loader is module.__loader__],
-            "package": [spec.loader.is_package(found.name), found.ispkg, module.__package__],
+            "loader": [type(spec.loader).__name__, spec.loader.name, spec.loader.path],
+            "of module": [spec.loader is module.__loader__, found.ispkg, module.__package__, type(module).__name__],
             "file": [module.__file__, getattr(module, "__cached__", None), getattr(module, "__path__", None)],
-            "names": sorted(vars(module)),
+            "names": sorted(set(vars(module))),
+            "bound": getattr(sys.modules[found.name.rpartition(".")[0]], found.name.rpartition(".")[2], None) is module,
         }
-        told[found.name]["by"] = type(spec.loader).__module__
-print(json.dumps(told))
+print(json.dumps([told, quick]))
 """
 
-# A small package, whose module `one` has this value.
+# One module: its text, where it and its bytecode lie, and what is in it; which modules are not the ones that others
+# have; and whether all came quickly.
 USE = """
 import json, sys
-sys.path.insert(0, {folder!r})
-import boxed.plain
-from purebpf.quick_import import quicken
-if sys.argv[1] == "quick":
-    quicken(boxed.__path__[0])
-{before}
+import purebpf, purebpf.quick_import as quick_import
+quick, make = [], quick_import._module
+def note(name, path):
+    quick.append(name)
+    return make(name, path)
+quick_import._module = note
+if sys.argv[1] == "regular":
+    quick_import._all_is_plain = lambda folder: False
 try:
-    import boxed.one, boxed.deep.two
-    told = [boxed.one.value, boxed.one.__file__, boxed.one.__cached__, boxed.one.where.__code__.co_filename]
-    by = type(boxed.one.__loader__).__name__
+    purebpf.load
+    import purebpf.near as near
+    told = [near.__doc__, near.__file__, near.__cached__, near.near_names.__code__.co_filename, sorted(vars(near))]
 except Exception as error:
-    told = by = [type(error).__name__, str(error)]
-print(json.dumps([told, by]))
+    told = [type(error).__name__, str(error)]
+for full_name, module in sys.modules.items():
+    package, _, name = full_name.rpartition(".")
+    if full_name.startswith("purebpf.") and module and getattr(sys.modules[package], name) is not module:
+        told.append(name)
+print(json.dumps([told, "purebpf.api" in quick]))
 """
 
 
@@ -70,53 +83,50 @@ def run(program: str, *arguments: str, options: tuple[str, ...] = (), **environm
     return json.loads(done.stdout)
 
 
-@pytest.fixture
-def boxed(tmp_path: Path) -> Path:
-    folder = tmp_path / "boxed"
-    (folder / "deep").mkdir(parents=True)
-    for name in ("__init__.py", "plain.py", "deep/__init__.py", "deep/two.py"):
-        (folder / name).write_text("")
-    (folder / "one.py").write_text("value = 1\ndef where(): pass\n")
+@pytest.fixture(scope="module")
+def compiled_copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compiled") / "purebpf"
+    shutil.copytree(PACKAGE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for source in folder.rglob("*.py"):
+        compiled(source)
     return folder
+
+
+@pytest.fixture
+def copied(compiled_copy: Path, tmp_path: Path) -> Path:
+    """The package somewhere else, with its bytecode."""
+    return Path(shutil.copytree(compiled_copy, tmp_path / "purebpf"))
 
 
 def compiled(source: Path, **how: Any) -> Path:
     return Path(py_compile.compile(str(source), doraise=True, **how) or "")
 
 
-def both_ways(folder: Path, before: str = "", **environment: str) -> tuple[Any, Any]:
-    program = USE.format(folder=str(folder.parent), before=before)
+def both_ways(folder: Path, **environment: str) -> tuple[Any, Any]:
+    """`near` of a copy of the package, imported the one way and the other."""
+    environment["PYTHONPATH"] = str(folder.parent)
     kept = folder.with_name("kept")
-    shutil.copytree(folder, kept)  # for the regular import: the first of the two may write bytecode
-    quick = run(program, "quick", **environment)
-    shutil.rmtree(folder)
-    kept.rename(folder)
-    return quick, run(program, "regular", **environment)
+    shutil.copytree(folder / "__pycache__", kept)
+    quick = run(USE, "quick", **environment)
+    shutil.rmtree(folder / "__pycache__")  # the first of the two may have written bytecode
+    kept.rename(folder / "__pycache__")
+    return quick, run(USE, "regular", **environment)
 
 
-def test_every_module_is_as_python_itself_imports_it() -> None:
-    quick, regular = run(DESCRIBE, "quick"), run(DESCRIBE, "regular")
-    taken = {name for name, told in quick.items() if told.pop("by") == "purebpf.quick_import"}
-    assert not {name for name, told in regular.items() if told.pop("by") == "purebpf.quick_import"}
+def test_every_module_is_as_python_itself_imports_it(copied: Path) -> None:
+    (quick, taken), (regular, none) = (
+        run(DESCRIBE, way, PYTHONPATH=str(copied.parent)) for way in ("quick", "regular")
+    )
+    assert (len(set(taken)), none) == (sum(map(len, MODULES.values())), [])
     assert quick == regular
-    # what was there before: the module itself, and the extension
-    assert set(quick) - taken == {"purebpf.quick_import", "purebpf._fastpath"}
 
 
-def test_fresh_bytecode_is_run_without_python_s_own_loader(boxed: Path) -> None:
-    for source in boxed.rglob("*.py"):
-        compiled(source)
-    refuse = "from importlib.machinery import SourceFileLoader\nSourceFileLoader.get_code = None"
-    quick, regular = both_ways(boxed, refuse)
-    assert quick == [[1, str(boxed / "one.py"), str(compiled(boxed / "one.py")), str(boxed / "one.py")], "Loader"]
-    assert regular[0][0] == "TypeError"
-
-
-def test_a_folder_that_was_moved_has_the_new_paths_in_its_code(boxed: Path, tmp_path: Path) -> None:
-    compiled(boxed / "one.py", dfile="/elsewhere/one.py")
-    quick, regular = both_ways(boxed)
+def test_bytecode_from_elsewhere_has_the_new_paths_in_its_code(copied: Path) -> None:
+    compiled(copied / "near.py", dfile="/elsewhere/near.py")
+    quick, regular = both_ways(copied)
+    assert (quick[1], regular[1]) == (True, False)
     assert quick[0] == regular[0]
-    assert quick[0][3] == str(boxed / "one.py")
+    assert quick[0][3] == str(copied / "near.py")
 
 
 @pytest.mark.parametrize(
@@ -136,8 +146,9 @@ def test_a_folder_that_was_moved_has_the_new_paths_in_its_code(boxed: Path, tmp_
     ],
 )
 @pytest.mark.parametrize("writes", ["", "1"])
-def test_other_bytecode_gives_what_python_gives(boxed: Path, damage: str, writes: str) -> None:
-    source = boxed / "one.py"
+def test_other_bytecode_gives_what_python_gives(copied: Path, damage: str, writes: str) -> None:
+    source = copied / "near.py"
+    text = source.read_text()
     by_hash = py_compile.PycInvalidationMode
     place = compiled(source)
     good = place.read_bytes()
@@ -146,10 +157,10 @@ def test_other_bytecode_gives_what_python_gives(boxed: Path, damage: str, writes
             place.unlink()
         case "another size of source":
             written = source.stat()
-            source.write_text("value = 22\n\ndef where(): pass\n")
+            source.write_text(f"{text}\nmore = 22\n")
             os.utime(source, (written.st_atime, written.st_mtime))
         case "another time of source":
-            source.write_text("value = 3\ndef where(): pass\n")
+            source.write_text(text.replace("def near_names", "def near_namez") + "near_names = near_namez\n")
             os.utime(source, (1, 1))
         case "of another Python":
             place.write_bytes(b"\0\0" + good[2:])
@@ -157,25 +168,36 @@ def test_other_bytecode_gives_what_python_gives(boxed: Path, damage: str, writes
             compiled(source, invalidation_mode=by_hash.CHECKED_HASH)
         case "hash, unchecked and wrong":
             compiled(source, invalidation_mode=by_hash.UNCHECKED_HASH)
-            source.write_text("value = 4\n")
+            source.write_text(f"{text}\nmore = 4\n")
         case _:
             cut = {"empty": b"", "header cut": good[:11], "code cut": good[:-9], "no code": good[:16] + b"N"}
             place.write_bytes(cut.get(damage, good[:16] + b"\xff\xff"))
-    quick, regular = both_ways(boxed, PYTHONDONTWRITEBYTECODE=writes)
+    quick, regular = both_ways(copied, PYTHONDONTWRITEBYTECODE=writes)
     assert quick[0] == regular[0]
 
 
+@pytest.mark.parametrize(
+    ("before", "quickly"),
+    [
+        ("", True),
+        ("import importlib.metadata", True),
+        ("sys.meta_path.insert(0, type('Hook', (), {'find_spec': staticmethod(lambda *_: None)}))", False),
+        ("import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()", False),
+        ("sys.path_importer_cache.clear()", False),
+        ("sys.modules['purebpf._fastpath'] = None", True),
+    ],
+)
+def test_who_may_be_concerned_is_not_passed_over(copied: Path, before: str, quickly: bool) -> None:
+    program = USE.replace("try:", f"{before}\ntry:", 1)
+    quick, regular = (run(program, way, PYTHONPATH=str(copied.parent)) for way in ("quick", "regular"))
+    assert quick[0] == regular[0]
+    assert quick[1] is (quickly and "fastpath" not in before)
+
+
 @pytest.mark.parametrize("options", [("-O",), ("-OO",), ("-X", "pycache_prefix=/nowhere/at/all")])
-def test_other_places_of_bytecode_are_left_to_python(options: tuple[str, ...]) -> None:
-    ask = "import json, purebpf; m = __import__(purebpf.BpfError.__module__, fromlist=('',));"
-    ask += "print(json.dumps([type(m.__loader__).__module__, m.__cached__]))"
-    loader, cached = run(ask, options=options)
-    assert loader == "_frozen_importlib_external"
-    assert cached == run(
-        "import json, importlib.util as u, sys; print(json.dumps(u.cache_from_source(sys.argv[1])))",
-        str(PACKAGE / "errors.py"),
-        options=options,
-    )
+def test_other_places_of_bytecode_are_left_to_python(copied: Path, options: tuple[str, ...]) -> None:
+    quick, regular = (run(USE, way, options=options, PYTHONPATH=str(copied.parent)) for way in ("quick", "regular"))
+    assert quick == regular
 
 
 def test_the_package_may_lie_in_a_zip_file(tmp_path: Path) -> None:
