@@ -10,6 +10,7 @@ MODULES = {
         "initializers.py",
         "frozen.py",
         "host/__init__.py",
+        "standard.py",
         "syscall/__init__.py",
         "syscall/attrs.py",
         "enums.py",

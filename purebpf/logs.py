@@ -7,7 +7,8 @@ for messages of level debug or info, and these are all that loading has to tell.
 from __future__ import annotations
 
 import sys
-from functools import lru_cache
+
+from purebpf.standard import remembered_lately
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def logger(name: str) -> Logger:
 
 
 # logging itself takes a lock for each question, and a load asks three times.
-@lru_cache(maxsize=64)
+@remembered_lately(64)
 def _logger(name: str) -> Logger:
     import logging
 

@@ -7,7 +7,6 @@ checked when the file was scanned.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from struct import Struct as Format
 
 from purebpf.btf.kinds import HEAD_SIZE, KIND_MASK, VLEN_MASK
@@ -43,9 +42,12 @@ from purebpf.units import BitOffset, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from purebpf.btf.reader import Btf
+
+    _Builder = Callable[[Btf, int, str, int, int], BtfType]
 
 INT_SIZES = frozenset({1, 2, 4, 8, 16})
 ENUM_SIZES = frozenset({1, 2, 4, 8})
@@ -215,8 +217,6 @@ def _decl_tag(btf: Btf, at: int, name: str, info: int, type_id: int) -> DeclTag:
 def _type_tag(btf: Btf, at: int, name: str, info: int, type_id: int) -> TypeTag:
     return TypeTag(name, _checked(btf, at, type_id), bool(info >> 31))
 
-
-_Builder = Callable[["Btf", int, str, int, int], BtfType]
 
 _BUILDERS: dict[int, _Builder] = {
     Kind.INT: _int,

@@ -8,12 +8,12 @@ stands behind the known fields is kept; shorter ones are refused. The byte order
 from __future__ import annotations
 
 from struct import Struct as Format
-from types import MappingProxyType
 
 from purebpf.btf.reader import MAGIC, VERSION, Btf
 from purebpf.enums import IntEnum
 from purebpf.errors import BtfError
 from purebpf.frozen import Frozen, field
+from purebpf.standard import MappingProxyType
 from purebpf.units import ByteOffset, ByteOrder, TypeId
 
 TYPE_CHECKING = False

@@ -11,11 +11,14 @@ ones had 16 and 5, with the bits between required to be zero, so one reading ser
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable
-from functools import lru_cache
+from struct import pack
 
 from purebpf.btf.types import Kind
+from purebpf.standard import Callable, remembered_lately
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from array import array
 
 HEAD_SIZE = 12
 KIND_MASK = 0x7F
@@ -25,7 +28,7 @@ KIND_COUNT = 128
 UNKNOWN_SIZE = 0xFF
 """Marks a kind without a description in a size table; no true size, for those are multiples of 4."""
 
-Scan = Callable[[memoryview, bool, bytes], "tuple[bytes | array[int], bytes | array[int] | None, int]"]
+Scan = Callable[[memoryview, bool, bytes], "tuple[bytes, bytes | None, int]"]
 """`scan(types, swapped, sizes) -> (offsets, names, end)`.
 
 `types` is the type section (a multiple of 4 bytes), `swapped` whether its words are in the other byte order,
@@ -77,7 +80,7 @@ def with_layout(layout: bytes) -> bytes:
     return bytes(sizes)
 
 
-@lru_cache(maxsize=8)
+@remembered_lately(8)
 def _steps(sizes: bytes) -> tuple[list[int], list[int]]:
     """Words of head and info, and words an element, by the top byte of the info word (kind_flag and kind)."""
     beyond = 1 << 40  # past the end of every section: a record of an unknown kind ends the walk
@@ -87,7 +90,7 @@ def _steps(sizes: bytes) -> tuple[list[int], list[int]]:
     return fixed * 2, element * 2
 
 
-def scan_types(types: memoryview, swapped: bool, sizes: bytes) -> tuple[array[int], None, int]:
+def scan_types(types: memoryview, swapped: bool, sizes: bytes) -> tuple[bytes, None, int]:
     """The pure-Python `Scan`.
 
     A view of words and an array of words walk equally fast; the view spares the copy. Most records have no
@@ -95,7 +98,7 @@ def scan_types(types: memoryview, swapped: bool, sizes: bytes) -> tuple[array[in
     """
     words = native_words(types, swapped)
     fixed, element = _steps(sizes)
-    offsets = array("I")
+    offsets: list[int] = []
     append = offsets.append
     at, end = 0, len(words)
     try:
@@ -110,13 +113,16 @@ def scan_types(types: memoryview, swapped: bool, sizes: bytes) -> tuple[array[in
         at = end + 1
     if at != end:
         end = offsets.pop()
-    return offsets, None, end
+    return pack(f"={len(offsets)}I", *offsets), None, end
 
 
 def native_words(section: memoryview, swapped: bool) -> memoryview | array[int]:
     """The 32-bit words of a section, copied only where they are in the other byte order."""
     if not swapped:
         return section.cast("I")
+    # Loaded here, as with it comes the module collections; the types of a load are in native order.
+    from array import array
+
     words = array("I", bytes(section))
     words.byteswap()
     return words

@@ -11,8 +11,8 @@ step, strings that do not end. As in libbpf, and other than in the kernel, gaps 
 from __future__ import annotations
 
 import sys
-from array import array
 from struct import Struct as Format
+from struct import pack
 
 from purebpf.btf.decode import decode_type
 from purebpf.btf.kinds import (
@@ -32,6 +32,7 @@ from purebpf.units import ByteOrder, TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from array import array
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from typing import Any, NoReturn
 
@@ -113,7 +114,7 @@ class Btf:
         self,
         memory: bytes | memoryview,
         header: Header,
-        offsets: array[int],
+        offsets: memoryview,
         names: bytes | None,
         base: Btf | None,
         name: str,
@@ -167,9 +168,8 @@ class Btf:
         offsets, names, end = (scan or scan_types)(types, swapped, sizes)
         if end != len(types) // 4:
             _refuse_record(raw, header, sizes, end, name)
-        words = offsets if isinstance(offsets, array) else array("I", bytes(offsets))
-        found_names = None if names is None else bytes(names)
-        parsed = cls(raw, header, words, found_names, base, name, find or bytes.find)
+        places = memoryview(offsets).cast("I")
+        parsed = cls(raw, header, places, names, base, name, find or bytes.find)
         parsed._whole_names = whole_names
         return parsed
 
@@ -219,7 +219,7 @@ class Btf:
         raw, wanted = self.memory, frozenset(kinds)
         return [
             TypeId(type_id)
-            for type_id, word in enumerate(self._offsets, self.first_id)
+            for type_id, word in enumerate(self._offsets.tolist(), self.first_id)
             if raw[at + 4 * word] & KIND_MASK in wanted
         ]
 
@@ -372,7 +372,7 @@ class Btf:
         if self._names is None:
             types = memoryview(self.memory)[self._header.types : self._header.types_end]
             words = native_words(types, self.byteorder != NATIVE)
-            self._names = array("I", map(words.__getitem__, self._offsets)).tobytes()
+            self._names = pack(f"={len(self._offsets)}I", *map(words.__getitem__, self._offsets.tolist()))
         return self._names
 
     @property
@@ -401,8 +401,11 @@ class Btf:
 
     @property
     def places(self) -> array[int]:
-        """The word of `words` at which each own type's record begins. Not to be changed."""
-        return self._offsets
+        """The word of `words` at which each own type's record begins."""
+        # Loaded here, as with it comes the module collections, which no load imports.
+        from array import array
+
+        return array("I", bytes(self._offsets))
 
     @property
     def strings(self) -> bytes:
@@ -437,7 +440,7 @@ class Btf:
         """Which kinds the own types have."""
         at = self._header.types + (7 if self.byteorder == "little" else 4)
         raw = self.memory
-        return {raw[at + 4 * word] & KIND_MASK for word in self._offsets}
+        return {raw[at + 4 * word] & KIND_MASK for word in self._offsets.tolist()}
 
     def _refuse(self, reason: str, offset: int | None = None) -> NoReturn:
         raise BtfError(reason, file=self.name, section=".BTF", offset=offset)

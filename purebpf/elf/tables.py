@@ -10,7 +10,6 @@ overlap (linkers share tails), and without a limit n names of n bytes each would
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import Struct, unpack
 
 from purebpf.elf.model import (
@@ -25,6 +24,11 @@ from purebpf.elf.model import (
     SymbolVisibility,
 )
 from purebpf.errors import ElfError
+from purebpf.standard import Mapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
 
 MAX_EXPANSION = 4
 """Bytes of sections, and separately of names, that a byte of file may stand for."""

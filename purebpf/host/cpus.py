@@ -6,9 +6,8 @@ are online and more than this process may use, so `os.cpu_count()` is the wrong 
 
 from __future__ import annotations
 
-from functools import cache
-
 from purebpf.errors import KernelError
+from purebpf.standard import remembered
 
 _MOST_CPUS = 1 << 16
 """Far above what any kernel can be built for (NR_CPUS is at most 8192); a bound for damaged text."""
@@ -30,7 +29,7 @@ def parse_cpu_list(text: str) -> tuple[int, ...]:
     return tuple(sorted(cpus))
 
 
-@cache
+@remembered
 def possible_cpus() -> tuple[int, ...]:
     """Every CPU that may ever run while this kernel does; fixed when it boots."""
     return _read("possible")

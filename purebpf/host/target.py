@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import cache
 
 from purebpf.host.cpus import possible_cpus
 from purebpf.host.features import supports
 from purebpf.host.version import running_version
 from purebpf.plan.target import RUNNING, ModuleTypes, ProgramTypes, Target
+from purebpf.standard import remembered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 VMLINUX_BTF = "/sys/kernel/btf/vmlinux"
 
 
-@cache
+@remembered
 def running_target() -> Target:
     """The running kernel; cheap, as its features are probed and its BTF is read when they are asked for."""
     return Target(
@@ -40,7 +40,7 @@ def running_target() -> Target:
     )
 
 
-@cache
+@remembered
 def _read_btf() -> Btf | None:
     """The kernel's types: 5 MB, which since 6.16 can be mapped and need not be copied."""
     from purebpf.btf import Btf

@@ -9,9 +9,9 @@ programs of kernels before 5.0 are refused unless they name the exact code. Ubun
 from __future__ import annotations
 
 import os
-from functools import cache
 
 from purebpf.plan.target import encode_version
+from purebpf.standard import remembered
 
 
 def exact_release(release: str, build: str, signature: str = "") -> str:
@@ -32,7 +32,7 @@ def _numbers(text: str) -> str:
     return ".".join(numbers) if len(numbers) == 3 and all(numbers) else ""
 
 
-@cache
+@remembered
 def running_version() -> int:
     """KERNEL_VERSION() of the running kernel."""
     system = os.uname()

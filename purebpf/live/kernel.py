@@ -8,12 +8,11 @@ protocol: one that records, one that is faked, one that fails at step N.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
-from functools import partial
 
 from purebpf.errors import BpfError, KernelError, VerifierError
 from purebpf.frozen import Frozen, Mutable, field
 from purebpf.host import kernel_error
+from purebpf.standard import Callable
 from purebpf.syscall import calls, objects
 from purebpf.syscall.fd import Fd
 from purebpf.units import Protocol
@@ -154,24 +153,24 @@ class RunningKernel:
         self, step: CreateMap, *, btf: Handle | None, inner: Handle | None, module: Handle | None = None
     ) -> Handle:
         try:
-            request = partial(
-                calls.map_create,
-                map_type=step.type,
-                key_size=step.key_size,
-                value_size=step.value_size,
-                max_entries=step.max_entries,
-                flags=step.flags,
-                name=step.kernel_name.encode(),
-                inner_map_fd=inner.number if inner is not None else 0,
-                numa_node=step.numa_node,
-                btf_fd=btf.number if btf is not None else 0,
-                btf_key_type_id=step.key_type if btf is not None else 0,
-                btf_value_type_id=step.value_type if btf is not None else 0,
-                btf_vmlinux_value_type_id=step.kernel_value_type,
-                value_type_btf_obj_fd=module.number if module is not None else 0,
-                map_extra=step.map_extra,
+            number = _within_memlock(
+                lambda: calls.map_create(
+                    map_type=step.type,
+                    key_size=step.key_size,
+                    value_size=step.value_size,
+                    max_entries=step.max_entries,
+                    flags=step.flags,
+                    name=step.kernel_name.encode(),
+                    inner_map_fd=inner.number if inner is not None else 0,
+                    numa_node=step.numa_node,
+                    btf_fd=btf.number if btf is not None else 0,
+                    btf_key_type_id=step.key_type if btf is not None else 0,
+                    btf_value_type_id=step.value_type if btf is not None else 0,
+                    btf_vmlinux_value_type_id=step.kernel_value_type,
+                    value_type_btf_obj_fd=module.number if module is not None else 0,
+                    map_extra=step.map_extra,
+                )
             )
-            number = _within_memlock(request)
         except OSError as error:
             raise kernel_error("create map", step.name, error) from error
         return Fd(number, f"map '{step.name}'")
@@ -243,26 +242,27 @@ class RunningKernel:
         fd_array: bytes,
         attach_fd: int,
     ) -> Handle:
-        request = partial(
-            calls.prog_load,
-            prog_type=step.type,
-            insns=code,
-            license=step.license,
-            name=step.kernel_name.encode(),
-            flags=step.flags,
-            kern_version=step.kernel_version,
-            expected_attach_type=step.expected_attach_type or 0,
-            btf_fd=btf.number if btf is not None else 0,
-            func_info=step.func_info if btf is not None else b"",
-            func_info_rec_size=step.func_info_record_size if btf is not None else 0,
-            line_info=step.line_info if btf is not None else b"",
-            line_info_rec_size=step.line_info_record_size if btf is not None else 0,
-            attach_btf_id=step.attach.btf_id,
-            attach_fd=attach_fd,
-            fd_array=fd_array,
-            log=log,
+        number = _within_memlock(
+            lambda: calls.prog_load(
+                prog_type=step.type,
+                insns=code,
+                license=step.license,
+                name=step.kernel_name.encode(),
+                flags=step.flags,
+                kern_version=step.kernel_version,
+                expected_attach_type=step.expected_attach_type or 0,
+                btf_fd=btf.number if btf is not None else 0,
+                func_info=step.func_info if btf is not None else b"",
+                func_info_rec_size=step.func_info_record_size if btf is not None else 0,
+                line_info=step.line_info if btf is not None else b"",
+                line_info_rec_size=step.line_info_record_size if btf is not None else 0,
+                attach_btf_id=step.attach.btf_id,
+                attach_fd=attach_fd,
+                fd_array=fd_array,
+                log=log,
+            )
         )
-        return Fd(_within_memlock(request), f"program '{step.name}'")
+        return Fd(number, f"program '{step.name}'")
 
     def bind_map(self, program: Handle, handle: Handle) -> None:
         try:

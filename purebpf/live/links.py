@@ -6,10 +6,11 @@ raised when all were tried. Closing twice is fine.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from purebpf.standard import Mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
     from typing import Self
 

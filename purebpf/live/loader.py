@@ -10,7 +10,6 @@ maps without them, and a map whose type ids are refused is created once more wit
 from __future__ import annotations
 
 import errno
-from functools import partial
 
 from purebpf.btf import Btf, InfoSection, line_infos
 from purebpf.errors import KernelError, NotPermitted
@@ -160,24 +159,25 @@ class _Loading:
             self._log.info("%s; going on without type information", error)
 
     def _open_or_create(self, step: CreateMap) -> Handle:
-        if step.pin_path is None:
+        path = step.pin_path
+        if path is None:
             return self._keep(self._create_map(step))
-        found = self.kernel.open_pinned(step.pin_path)
+        found = self.kernel.open_pinned(path)
         if found is not None:
             return self._checked(step, self._keep(found))
         handle = self._keep(self._create_map(step))
         try:
-            self.kernel.pin(step.pin_path, handle)
+            self.kernel.pin(path, handle)
         except KernelError as error:
             if error.errno != errno.EEXIST:
                 raise
             # Another process was quicker: its map is the one to share.
-            found = self.kernel.open_pinned(step.pin_path)
+            found = self.kernel.open_pinned(path)
             if found is None:
                 raise
             handle.close()
             return self._checked(step, self._keep(found))
-        self.undo.append(partial(self.kernel.unpin, step.pin_path))
+        self.undo.append(lambda: self.kernel.unpin(path))
         return handle
 
     def _checked(self, step: CreateMap, found: Handle) -> Handle:

@@ -7,7 +7,6 @@ programs and maps. Maps and variables are opened the first time they are asked f
 from __future__ import annotations
 
 from _warnings import warn  # warnings itself takes a millisecond to import
-from collections.abc import Callable, Iterator, Mapping
 
 from purebpf.errors import AttachTargetError, BpfError
 from purebpf.frozen import replace
@@ -15,12 +14,14 @@ from purebpf.live.links import Links
 from purebpf.live.program import Program
 from purebpf.logs import logger
 from purebpf.spec.model import MapOrigin, ObjectSpec
+from purebpf.standard import Mapping
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import MapType
 from purebpf.units import VOID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from logging import Logger
     from types import TracebackType
     from typing import Any, Self, TypeVar

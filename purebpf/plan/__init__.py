@@ -7,7 +7,8 @@ binds the package to its name in the parent, over whatever stood there. So the p
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+
+from purebpf.standard import ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ of 64-bit enumerators is appended. Without anything to change the bytes are the 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
 
 from purebpf.btf import Btf, Kind
 from purebpf.btf.kinds import VLEN_MASK
@@ -28,7 +27,10 @@ from purebpf.plan.target import Feature, Target
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Final, Self
+
+    _Change = Callable[["_Image", int], None]
 
 # On Python 3.11 a member looked up on its enum class costs 0.5 us.
 _BTF: Final = Feature.BTF
@@ -96,9 +98,6 @@ class _Image(Mutable):
     def entries(self, at: int) -> range:
         """Where the three words of each entry of the record at `at` begin."""
         return range(at + 12, at + 12 + 12 * (self.word(at + 4) & VLEN_MASK), 12)
-
-
-_Change = Callable[[_Image, int], None]
 
 
 def _to_byte(image: _Image, at: int) -> None:

@@ -16,7 +16,6 @@ inspection. Both run the same functions on the same values.
 from __future__ import annotations
 
 import time
-from functools import lru_cache
 
 from purebpf.elf import ElfFile, contents, read_elf
 from purebpf.errors import BpfError
@@ -29,6 +28,7 @@ from purebpf.relocate.model import KCONFIG_MAP, ResolvedExterns
 from purebpf.spec.describe import describe, read_btf
 from purebpf.spec.model import CONTEXT_TAG
 from purebpf.spec.programs import programs_to_load
+from purebpf.standard import remembered_lately
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def open_object(
     `see` is shown what was read. A small file whose bytes were among the last few opened gives the value it gave then.
     """
     data, file = contents(source)
-    again = _opened if len(data) <= _REMEMBERED_SIZE else _opened.__wrapped__
-    read, spec = again(data, file, name)
+    opened = _opened_lately if len(data) <= _REMEMBERED_SIZE else _opened
+    read, spec = opened(data, file, name)
     if see is not None:
         see(read)
     return spec
@@ -120,13 +120,15 @@ def trace(source: Source, target: Target, *, name: str | None = None) -> Iterato
         yield StageResult(stage, values[stage], time.perf_counter() - started)
 
 
-# Both stages are pure, so that the bytes and the names decide the result; the file itself is read each time. Opening
-# `minimal` again costs a tenth of the first time, and its types, once decoded, stay so. What is kept at the most are
-# these eight files, and as much again of what was made of them.
-@lru_cache(maxsize=8)
 def _opened(data: bytes, file: str, name: str | None) -> tuple[FileRead, ObjectSpec]:
     read = _read(data, file)
     return read, _describe(read, name)
+
+
+# Both stages are pure, so that the bytes and the names decide the result; the file itself is read each time. Opening
+# `minimal` again costs a tenth of the first time, and its types, once decoded, stay so. What is kept at the most are
+# these eight files, and as much again of what was made of them.
+_opened_lately = remembered_lately(8)(_opened)
 
 
 def _read(source: Source, file: str | None = None) -> FileRead:

@@ -12,16 +12,15 @@ the same unless the user gave types for CO-RE.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
-
 from purebpf.enums import Enum
 from purebpf.errors import BtfError, KernelError, NotSupported, UnknownFact
 from purebpf.frozen import Frozen, field, replace
 from purebpf.near import did_you_mean
+from purebpf.standard import Mapping, remembered
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from os import PathLike
 
     from purebpf.btf import Btf
@@ -248,12 +247,12 @@ class Target(Frozen):
 
         if isinstance(source, Btf):
             label = source.name
-            byteorder, read_btf = source.byteorder, _once(lambda: source)
+            byteorder, read_btf = source.byteorder, remembered(lambda: source)
         else:
             data, label = contents(source)
-            byteorder, read_btf = byteorder_of(data), _once(lambda: read_btf_file(data, name=label))
+            byteorder, read_btf = byteorder_of(data), remembered(lambda: read_btf_file(data, name=label))
         named = modules.items() if isinstance(modules, Mapping) else ((_module_name(path), path) for path in modules)
-        given = tuple(ModuleTypes(module, cache(partial(_read_module, file, read_btf))) for module, file in named)
+        given = tuple(ModuleTypes(module, _module_reader(file, read_btf)) for module, file in named)
         made = cls(
             name=name if name is not None else release or label,
             release=release,
@@ -267,7 +266,7 @@ class Target(Frozen):
         )
         if symbols is not None:
             made = replace(made, read_symbols=lambda: GivenSymbols(symbols))
-        return made if kconfig is None else replace(made, read_kconfig=partial(_given_kconfig, kconfig))
+        return made if kconfig is None else replace(made, read_kconfig=lambda: _given_kconfig(kconfig))
 
 
 class GivenSymbols(Frozen):
@@ -284,13 +283,13 @@ class GivenSymbols(Frozen):
         return did_you_mean(name, self.known)
 
 
-def _once(read: Callable[[], Btf]) -> Callable[[], Btf]:
-    return cache(read)
-
-
 def _module_name(path: str | PathLike[str]) -> str:
     """'nf_nat' of '.../nf-nat.ko.debug': the kernel's name of a module has no hyphens."""
     return str(path).replace("\\", "/").rpartition("/")[2].partition(".")[0].replace("-", "_")
+
+
+def _module_reader(file: Source, base: Callable[[], Btf]) -> Callable[[], Btf]:
+    return remembered(lambda: _read_module(file, base))
 
 
 def _read_module(file: Source, base: Callable[[], Btf]) -> Btf:

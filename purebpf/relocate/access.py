@@ -13,8 +13,6 @@ at the most.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-
 from purebpf.btf import (
     Array,
     Btf,
@@ -37,7 +35,14 @@ from purebpf.units import TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Final, NoReturn
+
+    PlacesOf = Callable[[Btf, TypeId], Mapping[str, "Place"]]
+    """`places_of`, or what remembers its answers."""
+
+    EnumeratorsOf = Callable[[Btf, TypeId], Mapping[str, int]]
+    """`enumerators_of`, or what remembers its answers."""
 
 LONGEST: Final = 64
 """Parts of a path, anonymous members included (BPF_CORE_SPEC_MAX_LEN)."""
@@ -173,10 +178,6 @@ class Place(Frozen):
     type: TypeId
 
 
-PlacesOf = Callable[[Btf, TypeId], Mapping[str, Place]]
-"""`places_of`, or what remembers its answers."""
-
-
 def places_of(btf: Btf, type_id: TypeId) -> dict[str, Place]:
     """Every named member of a struct or union, those of its anonymous members included, depth first.
 
@@ -212,10 +213,6 @@ def _members_of(btf: Btf, type_id: TypeId, shift: int) -> Iterator[tuple[int, Ty
     if isinstance(compound, Struct | Union):
         for index, member in enumerate(compound.members):
             yield index, type_id, shift, member
-
-
-EnumeratorsOf = Callable[[Btf, TypeId], Mapping[str, int]]
-"""`enumerators_of`, or what remembers its answers."""
 
 
 def enumerators_of(btf: Btf, type_id: TypeId) -> dict[str, int]:

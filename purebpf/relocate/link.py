@@ -16,7 +16,6 @@ is handed on: the kernel refuses a list with gaps.
 from __future__ import annotations
 
 from struct import Struct
-from types import MappingProxyType
 
 from purebpf.errors import RelocationError
 from purebpf.frozen import Mutable, field
@@ -34,6 +33,7 @@ from purebpf.spec.model import (
     SubprogramCall,
     UnknownReference,
 )
+from purebpf.standard import MappingProxyType
 from purebpf.units import InsnIndex
 
 TYPE_CHECKING = False

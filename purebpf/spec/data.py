@@ -9,8 +9,6 @@ from the ELF file before anything reads them. What is hidden in the ELF file is 
 
 from __future__ import annotations
 
-from operator import attrgetter
-
 from purebpf.btf import Btf, DataSection, Function, Kind, Linkage, SectionVariable, Variable, with_types
 from purebpf.elf import ElfFile, Section, SectionType, Symbol, SymbolBinding, SymbolType, SymbolVisibility
 from purebpf.errors import SpecError
@@ -119,7 +117,8 @@ def _place_section(
     return SectionTypes(type_id, has_global, types)
 
 
-_offset = attrgetter("offset")
+def _offset(entry: SectionVariable) -> int:
+    return entry.offset
 
 
 def _placed(

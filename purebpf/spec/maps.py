@@ -16,7 +16,6 @@ this loader knows must be zero.
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import partial
 
 from purebpf.btf import (
     Array,
@@ -299,21 +298,24 @@ def with_slots(elf: ElfFile, maps: tuple[DeclaredMap, ...], programs: Mapping[tu
     starts = [found.offset for found in holders]
     names = {(found.section, found.offset): found.spec.name for found in maps}
     slots: dict[str, list[tuple[int, str]]] = {}
+
+    def refused(reason: str, at: int) -> SpecError:
+        return SpecError(reason, file=elf.name, section=BTF_SECTION, offset=at)
+
     for relocation in relocations:
         symbol = elf.symbols[relocation.symbol]
         at = relocation.offset
-        refuse = partial(SpecError, file=elf.name, section=section.name, offset=at)
         position = bisect_right(starts, at) - 1
         holder = holders[position] if position >= 0 and at < starts[position] + holders[position].size else None
         if holder is None or holder.slots_at is None:
-            raise refuse(f"'{symbol.name}' is put into a map that has no 'values'")
+            raise refused(f"'{symbol.name}' is put into a map that has no 'values'", at)
         index, rest = divmod(at - holder.slots_at, _POINTER_SIZE)
         if rest or index < 0:
-            raise refuse(f"'{symbol.name}' does not stand at a slot of '{holder.spec.name}'")
+            raise refused(f"'{symbol.name}' does not stand at a slot of '{holder.spec.name}'", at)
         programs_wanted = holder.spec.type == MapType.PROG_ARRAY
         target = (programs if programs_wanted else names).get((symbol.section, symbol.value))
         if target is None:
             kind = "an entry program" if programs_wanted else "a map"
-            raise refuse(f"'{symbol.name}' in a slot of '{holder.spec.name}' is not {kind}")
+            raise refused(f"'{symbol.name}' in a slot of '{holder.spec.name}' is not {kind}", at)
         slots.setdefault(holder.spec.name, []).append((index, target))
     return [replace(m.spec, slots=tuple(sorted(slots[m.spec.name]))) if m.spec.name in slots else m.spec for m in maps]

@@ -8,10 +8,9 @@ unless asked to) is no part of the name and is cut off by whoever reads the file
 
 from __future__ import annotations
 
-from functools import cache
-
 from purebpf.enums import StrEnum
 from purebpf.frozen import Frozen
+from purebpf.standard import remembered
 from purebpf.uapi import AttachType, ProgramType
 
 TYPE_CHECKING = False
@@ -223,12 +222,12 @@ _ROWS: Final = (
 )
 
 
-@cache
+@remembered
 def _rows_by_prefix() -> dict[str, tuple[str, str, str | None, str, str]]:
     return {row[0]: row for row in _ROWS}
 
 
-@cache
+@remembered
 def _definition(prefix: str) -> SectionDefinition:
     _, program_type, attach_type, kind, flags = _rows_by_prefix()[prefix]
     return SectionDefinition(

@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -392,3 +393,18 @@ def test_without_debug_nothing_is_logged(bpf_object: BpfFile, caplog: pytest.Log
     with caplog.at_level(logging.INFO, logger="purebpf"):
         purebpf.load(bpf_object("globals")).close()
     assert not caplog.records
+
+
+def test_the_first_load_of_a_process_imports_no_enum_and_nothing_that_comes_with_it() -> None:
+    program = """
+import sys
+import purebpf.frozen
+before = set(sys.modules)
+purebpf.load(purebpf.open("bpf/built/bootstrap.bpf.o")).close()
+print(*set(sys.modules) - before)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=root)
+    loaded = set(done.stdout.split())
+    assert "purebpf.live.loader" in loaded
+    assert not loaded & {"array", "collections", "enum", "functools", "keyword", "operator", "reprlib", "types"}

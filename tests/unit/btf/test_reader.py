@@ -260,7 +260,7 @@ def test_an_injected_scan_is_used_and_may_bring_the_names() -> None:
     def scan(types: memoryview, swapped: bool, sizes: bytes) -> tuple[bytes, bytes, int]:
         offsets, _, end = scan_types(types, swapped, sizes)
         assert (swapped, sizes) == (False, KNOWN_SIZES)
-        return offsets.tobytes(), struct.pack("=2I", 1, 0), end
+        return offsets, struct.pack("=2I", 1, 0), end
 
     btf = Btf.parse(built(INT, Pointer(TypeId(1))), scan=scan)
     assert btf[2] == Pointer(TypeId(1))
