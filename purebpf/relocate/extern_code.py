@@ -11,8 +11,6 @@ can be reached and nowhere else.
 
 from __future__ import annotations
 
-from functools import partial
-
 from purebpf.errors import UnresolvedExtern
 from purebpf.frozen import replace
 from purebpf.insn.patch import patch_imm, patch_ldimm64, patch_offset, patch_source
@@ -77,7 +75,7 @@ def fill(
             if isinstance(found, KernelType):
                 calls_modules |= bool(found.module)
             else:
-                poisoned.append(PoisonedCall(reference.insn, extern.name, partial(why_absent, extern)))
+                poisoned.append(PoisonedCall(reference.insn, extern.name, _later(why_absent, extern)))
         elif extern.kind is ExternKind.KCONFIG:
             patch_ldimm64(code, reference.insn, BPF_PSEUDO_MAP_VALUE, 0, extern.offset, spec.byteorder)
             slots.append(MapSlot(reference.insn, KCONFIG_MAP, extern.offset))
@@ -99,6 +97,10 @@ def fill(
         btf_slots=tuple(btf_slots),
         fd_array=tuple(fd_array) if calls_modules else (),
     )
+
+
+def _later(why_absent: Callable[[ExternSpec], Failure], extern: ExternSpec) -> Callable[[], Failure]:
+    return lambda: why_absent(extern)
 
 
 def _fill_call(spec: ObjectSpec, code: bytearray, reference: ExternCall, found: Found, fd_array: Sequence[str]) -> None:

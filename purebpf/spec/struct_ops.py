@@ -17,7 +17,6 @@ some kernels have.
 from __future__ import annotations
 
 from bisect import bisect_right
-from functools import partial
 
 from purebpf.btf import (
     Btf,
@@ -83,26 +82,29 @@ def struct_ops_maps(
 def _declared(elf: ElfFile, section: Section, btf: Btf) -> Iterator[_Place]:
     datasec_id = btf.find_one(section.name, Kind.DATASEC)
     datasec = btf[datasec_id] if datasec_id is not None else None
-    refuse = partial(SpecError, file=elf.name, section=section.name)
+
+    def refused(reason: str, offset: int | None = None) -> SpecError:
+        return SpecError(reason, file=elf.name, section=section.name, offset=offset)
+
     end = 0
     if not isinstance(datasec, DataSection):
-        raise refuse("the section has no type information: compile with -g")
+        raise refused("the section has no type information: compile with -g")
     for entry in datasec.variables:
         variable = btf[entry.type]
         if not isinstance(variable, Variable):
-            raise refuse("its types name something that is no variable", offset=entry.offset)
+            raise refused("its types name something that is no variable", offset=entry.offset)
         struct_id = resolve(btf, variable.type)
         struct = btf[struct_id]
         if not isinstance(struct, Struct):
-            raise refuse(f"struct_ops map '{variable.name}' is no struct", offset=entry.offset)
+            raise refused(f"struct_ops map '{variable.name}' is no struct", offset=entry.offset)
         if not struct.name:
             reason = f"struct_ops map '{variable.name}' is of an anonymous struct: its name tells the kernel's struct"
-            raise refuse(reason, offset=entry.offset)
+            raise refused(reason, offset=entry.offset)
         if entry.offset + struct.size > len(section.data):
-            raise refuse(f"struct_ops map '{variable.name}' reaches outside its section", offset=entry.offset)
+            raise refused(f"struct_ops map '{variable.name}' reaches outside its section", offset=entry.offset)
         # The variables of a section are in the order of their offsets.
         if entry.offset < end:
-            raise refuse(f"struct_ops map '{variable.name}' lies over the one before it", offset=entry.offset)
+            raise refused(f"struct_ops map '{variable.name}' lies over the one before it", offset=entry.offset)
         end = entry.offset + struct.size
         name = section.name.removeprefix("?")
         yield _Place(
@@ -136,29 +138,33 @@ def _bound(
     """By map: which program each member is bound to, by the relocations of the section."""
     bound: dict[str, dict[int, str]] = {}
     offsets = [place.offset for place in places]
+
+    def refused(reason: str, at: int) -> SpecError:
+        return SpecError(reason, file=elf.name, section=section.name, offset=at)
+
     for relocation in elf.relocations.get(section.index, ()):
         symbol, at = elf.symbols[relocation.symbol], relocation.offset
-        refuse = partial(SpecError, file=elf.name, section=section.name, offset=at)
         position = bisect_right(offsets, at) - 1
         if position < 0 or at >= offsets[position] + places[position].struct.size:
-            raise refuse(f"'{symbol.name}' is put where no struct_ops map is")
+            raise refused(f"'{symbol.name}' is put where no struct_ops map is", at)
         place = places[position]
         name = place.spec.name
         index = place.members.get(at - place.offset)
         if index is None:
-            raise refuse(f"'{symbol.name}' does not stand at a member of struct_ops map '{name}'")
+            raise refused(f"'{symbol.name}' does not stand at a member of struct_ops map '{name}'", at)
         member = place.struct.members[index]
         if not points_to_function(btf, member.type):
             reason = f"'{symbol.name}' is put into member '{member.name}' of struct_ops map '{name}', which is no "
-            raise refuse(reason + "function pointer: the kernel takes nothing else by its address")
+            raise refused(reason + "function pointer: the kernel takes nothing else by its address", at)
         program = entries.get((symbol.section, symbol.value))
         if program is None:
-            raise refuse(f"'{symbol.name}' in member '{member.name}' of struct_ops map '{name}' is no entry program")
+            reason = f"'{symbol.name}' in member '{member.name}' of struct_ops map '{name}' is no entry program"
+            raise refused(reason, at)
         if programs[program].type != _STRUCT_OPS:
             reason = (
                 f"program '{program}' in member '{member.name}' of struct_ops map '{name}' is no struct_ops program"
             )
-            raise refuse(f"{reason}: its section is '{programs[program].section}'")
+            raise refused(f"{reason}: its section is '{programs[program].section}'", at)
         bound.setdefault(name, {})[index] = program
     return bound
 
