@@ -17,10 +17,8 @@ import sys
 
 from purebpf.frozen import Frozen
 from purebpf.host import kernel_error
-from purebpf.host.kallsyms import read_kallsyms
-from purebpf.host.memlock import raise_limit
 from purebpf.plan.target import Feature
-from purebpf.syscall import calls, objects
+from purebpf.syscall import calls
 from purebpf.uapi import AttachType, MapType, ProgramType
 
 TYPE_CHECKING = False
@@ -187,6 +185,8 @@ def _bind_map() -> None:
 
 def _module_btf() -> None:
     """A BTF has a name (that of its module) since there are BTFs of modules."""
+    from purebpf.syscall import objects
+
     with _open(calls.btf_load(_TYPES[Feature.BTF])) as types:
         objects.btf_info(types)
 
@@ -258,6 +258,8 @@ def _insn_array() -> None:
 
 def _syscall_wrapper() -> None:
     """The kernel's own symbols name the wrappers (__x64_sys_bpf); libbpf tries a kprobe on one, which needs kprobes."""
+    from purebpf.host.kallsyms import read_kallsyms
+
     if not any(read_kallsyms().find(f"__{prefix}_sys_bpf") for prefix in _WRAPPERS):
         raise OSError(errno.EINVAL, "no wrapper")
 
@@ -342,6 +344,8 @@ def _try(feature: Feature) -> bool:
         try:
             probe.attempt()
         except PermissionError:
+            from purebpf.host.memlock import raise_limit
+
             if not raise_limit():
                 raise
             probe.attempt()

@@ -13,7 +13,7 @@ from purebpf.errors import BpfError, KernelError, VerifierError
 from purebpf.frozen import Frozen, Mutable, field
 from purebpf.host import kernel_error
 from purebpf.standard import Callable
-from purebpf.syscall import calls, objects
+from purebpf.syscall import calls
 from purebpf.syscall.fd import Fd
 from purebpf.units import Protocol
 
@@ -271,6 +271,8 @@ class RunningKernel:
             raise kernel_error("bind map", "", error) from error
 
     def open_pinned(self, path: str) -> Handle | None:
+        from purebpf.syscall import objects
+
         try:
             found = Fd(objects.obj_get(path.encode()), f"map pinned at {path}")
         except FileNotFoundError:
@@ -285,6 +287,8 @@ class RunningKernel:
         return found
 
     def pin(self, path: str, handle: Handle) -> None:
+        from purebpf.syscall import objects
+
         try:
             objects.obj_pin(handle.number, path.encode())
         except OSError as error:
@@ -301,6 +305,8 @@ class RunningKernel:
             raise kernel_error("unpin map", path, error) from error
 
     def map_facts(self, handle: Handle) -> MapFacts:
+        from purebpf.syscall import objects
+
         try:
             info = objects.map_info(handle.number)
         except OSError as error:

@@ -10,8 +10,6 @@ from _warnings import warn  # warnings itself takes a millisecond to import
 
 from purebpf.errors import AttachTargetError, BpfError
 from purebpf.frozen import replace
-from purebpf.live.links import Links
-from purebpf.live.program import Program
 from purebpf.logs import logger
 from purebpf.spec.model import MapOrigin, ObjectSpec
 from purebpf.standard import Mapping
@@ -31,7 +29,9 @@ if TYPE_CHECKING:
 
     _Item = TypeVar("_Item")
     from purebpf.live.images import ArenaImage, MappedImage, SyscallImage
+    from purebpf.live.links import Links
     from purebpf.live.maps import Map
+    from purebpf.live.program import Program
     from purebpf.live.variables import Variables
 
 _IMAGES = (MapOrigin.DATA, MapOrigin.KCONFIG)
@@ -89,6 +89,8 @@ class _Opener:
     def open_program(self, name: str) -> Program:
         if not self._steps:
             self._steps = {step.name: step for step in self.plan.programs()}
+        from purebpf.live.program import Program
+
         fd, log = _fd(self._loaded.programs[name]), self._loaded.logs.get(name, "")
         return Program(fd, self.spec.programs[name], self._steps[name], log, self._logger)
 
@@ -133,7 +135,7 @@ class BpfObject:
 
     def __init__(self, plan: LoadPlan, loaded: Loaded) -> None:
         self.plan = plan
-        self.links = Links()
+        self._links: Links | None = None
         self._loaded = loaded
         self._closed = False
         self._variables: Variables | None = None
@@ -154,6 +156,15 @@ class BpfObject:
     def name(self) -> str:
         """The object's name."""
         return self.spec.name
+
+    @property
+    def links(self) -> Links:
+        """What its programs are attached by."""
+        if self._links is None:
+            from purebpf.live.links import Links
+
+            self._links = Links()
+        return self._links
 
     @property
     def variables(self) -> Variables:
@@ -180,6 +191,8 @@ class BpfObject:
                 f"no program of '{self.name}' has a section name that says where to attach it",
                 remedy="attach programs one by one: obj.programs[name].attach(...)",
             )
+        from purebpf.live.links import Links
+
         new = Links()
         try:
             for program in programs:
@@ -205,7 +218,8 @@ class BpfObject:
             return
         self._closed = True
         try:
-            self.links.close()
+            if self._links is not None:
+                self._links.close()
         finally:
             if self._variables is not None:
                 self._variables.close()

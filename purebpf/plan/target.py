@@ -15,7 +15,6 @@ from __future__ import annotations
 from purebpf.enums import Enum
 from purebpf.errors import BtfError, KernelError, NotSupported, UnknownFact
 from purebpf.frozen import Frozen, field, replace
-from purebpf.near import did_you_mean
 from purebpf.standard import Mapping, remembered
 
 TYPE_CHECKING = False
@@ -280,6 +279,8 @@ class GivenSymbols(Frozen):
 
     def did_you_mean(self, name: str) -> list[str]:
         """A line of evidence naming symbols like `name`, or none."""
+        from purebpf.near import did_you_mean
+
         return did_you_mean(name, self.known)
 
 

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from purebpf.errors import KernelError, NotPermitted
-from purebpf.host import features
+from purebpf.host import features, kallsyms
 from purebpf.host.kallsyms import Kallsyms
 from purebpf.plan.target import Feature
 from purebpf.syscall import calls, objects
@@ -38,7 +38,7 @@ def kernel(monkeypatch):
         monkeypatch.setattr(calls, name, fake.call(name))
     monkeypatch.setattr(calls, "prog_bind_map", lambda **_: None)
     monkeypatch.setattr(objects, "btf_info", lambda _: None)
-    monkeypatch.setattr(features, "read_kallsyms", lambda: Kallsyms(fake.symbols))
+    monkeypatch.setattr(kallsyms, "read_kallsyms", lambda: Kallsyms(fake.symbols))
     monkeypatch.setattr(features, "_known", {})
     return fake
 
