@@ -12,7 +12,7 @@ MODULES = {
         "host/__init__.py",
         "standard.py",
         "syscall/__init__.py",
-        "syscall/attrs.py",
+        "syscall/load_attrs.py",
         "enums.py",
         "units.py",
         "uapi.py",

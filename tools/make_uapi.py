@@ -1,6 +1,6 @@
-"""Write purebpf/uapi.py, purebpf/helper_ids.py, purebpf/syscall/attrs.py and infos.py from a kernel's BTF.
+"""Write purebpf/uapi.py, helper_ids.py and purebpf/syscall/load_attrs.py, attrs.py and infos.py from a kernel's BTF.
 
-    tools/make_uapi.py               rewrite the four modules from tools/data/uapi.btf and uapi_extra.toml
+    tools/make_uapi.py               rewrite the five modules from tools/data/uapi.btf and uapi_extra.toml
     tools/make_uapi.py --check       exit 1 and name the modules that are not what the inputs give
     tools/make_uapi.py --cut VMLINUX cut the needed types out of a whole vmlinux BTF into tools/data/uapi.btf
 
@@ -43,7 +43,7 @@ FLAG_ENUMS = ("BPF_ANY", "BPF_F_NO_PREALLOC", "BPF_F_KPROBE_MULTI_RETURN", "BPF_
 
 @dataclass(frozen=True)
 class Layout:
-    """One function of attrs.py or infos.py: members of `container` under `path`, one choice a union."""
+    """A function of load_attrs.py or attrs.py, or a class of infos.py: `container` under `path`, one choice a union."""
 
     name: str
     container: str
@@ -57,11 +57,17 @@ def _link(variant: str = "target_btf_id", choice: str = "") -> Layout:
     return Layout(name, "bpf_attr", ("link_create",), choices={"target_btf_id": choice or variant})
 
 
-ATTRS = (
+# What every load asks for, in a module of its own: all of them together take a millisecond to import.
+LOAD_ATTRS = (
     Layout("map_create", "bpf_attr", first="map_type"),
     Layout("map_element", "bpf_attr", first="map_fd"),
-    Layout("map_batch", "bpf_attr", ("batch",)),
     Layout("prog_load", "bpf_attr", first="prog_type"),
+    Layout("btf_load", "bpf_attr", first="btf"),
+    Layout("prog_bind_map", "bpf_attr", ("prog_bind_map",)),
+)
+
+ATTRS = (
+    Layout("map_batch", "bpf_attr", ("batch",)),
     Layout("obj", "bpf_attr", first="pathname"),
     Layout("prog_attach", "bpf_attr", first="target_fd"),
     Layout("test_run", "bpf_attr", ("test",)),
@@ -69,7 +75,6 @@ ATTRS = (
     Layout("info", "bpf_attr", ("info",)),
     Layout("prog_query", "bpf_attr", ("query",)),
     Layout("raw_tracepoint_open", "bpf_attr", ("raw_tracepoint",)),
-    Layout("btf_load", "bpf_attr", first="btf"),
     Layout("task_fd_query", "bpf_attr", ("task_fd_query",)),
     _link(),
     _link("iter", "iter_info"),
@@ -85,7 +90,6 @@ ATTRS = (
     Layout("link_detach", "bpf_attr", ("link_detach",)),
     Layout("enable_stats", "bpf_attr", ("enable_stats",)),
     Layout("iter_create", "bpf_attr", ("iter_create",)),
-    Layout("prog_bind_map", "bpf_attr", ("prog_bind_map",)),
     Layout("token_create", "bpf_attr", ("token_create",)),
     Layout("prog_stream_read", "bpf_attr", ("prog_stream_read",)),
     Layout(
@@ -288,10 +292,10 @@ def helpers_module(source: Source) -> str:
     return HEADER + "\nfrom purebpf.units import KernelEnum\n" + text
 
 
-def attrs_module(source: Source) -> str:
-    """Text of purebpf/syscall/attrs.py: a function a layout, and where its pointers lie."""
+def attrs_module(source: Source, layouts: tuple[Layout, ...]) -> str:
+    """Text of a module with a function a layout, and where its pointers lie."""
     parts = [HEADER, "\nfrom struct import Struct\n"]
-    for layout in ATTRS:
+    for layout in layouts:
         parts += attr_function(layout, source.fields(layout))
     return "".join(parts)
 
@@ -366,7 +370,8 @@ def modules(source: Source) -> dict[Path, str]:
     return {
         package / "uapi.py": uapi_module(source),
         package / "helper_ids.py": helpers_module(source),
-        package / "syscall" / "attrs.py": attrs_module(source),
+        package / "syscall" / "load_attrs.py": attrs_module(source, LOAD_ATTRS),
+        package / "syscall" / "attrs.py": attrs_module(source, ATTRS),
         package / "syscall" / "infos.py": infos_module(source),
     }
 
@@ -381,7 +386,7 @@ def cut(btf: Btf) -> bytes:
     """A BTF of nothing but what the modules are made of; pointers lose what they point to."""
     wanted = [name for _class, name, _prefixes in ENUMS] + ["bpf_func_id", *CONSTANT_ENUMS]
     roots = [btf.find_one(name, Kind.ENUM) for name in wanted]
-    containers = ["bpf_link_info", *(layout.container for layout in (*ATTRS, *INFOS))]
+    containers = ["bpf_link_info", *(layout.container for layout in (*LOAD_ATTRS, *ATTRS, *INFOS))]
     roots += [btf.find_one(name, Kind.STRUCT) or btf.find_one(name, Kind.UNION) for name in dict.fromkeys(containers)]
     for type_id in map(TypeId, btf.ids()):
         if btf.kind(type_id) == Kind.ENUM and not btf.name_of(type_id):

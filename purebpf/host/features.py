@@ -209,8 +209,10 @@ def _arg_ctx_tag() -> None:
 
 
 def _perf_link() -> None:
+    from purebpf.syscall import links
+
     with _open(_program(ProgramType.TRACEPOINT)) as program, _expected(errno.EBADF):
-        os.close(calls.link_create_perf_event(prog_fd=program, event_fd=_NO_FD, attach_type=AttachType.PERF_EVENT))
+        os.close(links.link_create_perf_event(prog_fd=program, event_fd=_NO_FD, attach_type=AttachType.PERF_EVENT))
 
 
 def _uprobe_multi_link() -> None:
@@ -218,12 +220,14 @@ def _uprobe_multi_link() -> None:
 
     Kernels before 6.10 did not check the process and then took threads for processes: they count as without.
     """
+    from purebpf.syscall import links
+
     attach_type = AttachType.TRACE_UPROBE_MULTI
     with _open(_program(ProgramType.KPROBE, attach_type=attach_type)) as program:
         for pid, answer in ((0, errno.EBADF), (_NO_PROCESS, errno.EINVAL)):
             with _expected(answer):
                 os.close(
-                    calls.link_create_uprobe_multi(
+                    links.link_create_uprobe_multi(
                         prog_fd=program, attach_type=attach_type, path=b"/", offsets=bytes(8), pid=pid
                     )
                 )

@@ -64,7 +64,9 @@ def test_the_running_kernel_agrees_on_every_member_both_know(
     assert {name: ours[name] for name in shared} == {name: theirs[name] for name in shared}
 
 
-@pytest.mark.parametrize("layout", [*make_uapi.ATTRS, *make_uapi.INFOS], ids=lambda layout: layout.name)
+@pytest.mark.parametrize(
+    "layout", [*make_uapi.LOAD_ATTRS, *make_uapi.ATTRS, *make_uapi.INFOS], ids=lambda layout: layout.name
+)
 def test_the_running_kernel_agrees_on_every_field_both_know(running: Btf, layout: make_uapi.Layout) -> None:
     checked_in = make_uapi.read_source()
     ours = {field.name: field for field in checked_in.fields(layout)}
@@ -75,5 +77,5 @@ def test_the_running_kernel_agrees_on_every_field_both_know(running: Btf, layout
 
 
 def test_the_modules_can_be_imported_alone() -> None:
-    for name in ("uapi", "helper_ids", "syscall.attrs", "syscall.infos"):
+    for name in ("uapi", "helper_ids", "syscall.load_attrs", "syscall.attrs", "syscall.infos"):
         assert importlib.import_module(f"purebpf.{name}").__doc__ == make_uapi.HEADER.strip().strip('"')

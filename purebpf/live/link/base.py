@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 from purebpf.errors import KernelError, NotSupported
 from purebpf.frozen import Frozen, field
 from purebpf.host import kernel_error
-from purebpf.syscall import calls, infos, objects
+from purebpf.syscall import infos, links, objects
 from purebpf.uapi import LinkType, ProgramType
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Link:
         Where the kernel knows no such request for the hook, this is `close()`.
         """
         try:
-            calls.link_detach(self.fd)
+            links.link_detach(self.fd)
         except OSError as error:
             if error.errno != errno.EOPNOTSUPP:
                 raise kernel_error("detach", self.what, error) from error

@@ -15,7 +15,7 @@ from typing import Literal
 from purebpf.host.features import supports
 from purebpf.live.link.base import AttachableProgram, Link, LinkInfo, on, refused, without_cookie
 from purebpf.plan.target import Feature
-from purebpf.syscall import calls, objects, perf
+from purebpf.syscall import links, objects, perf
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import AttachType, ProgramType
 
@@ -110,7 +110,7 @@ def _tie(
 
     if mode not in ("ioctl", "tracefs"):
         try:
-            link = calls.link_create_perf_event(
+            link = links.link_create_perf_event(
                 prog_fd=program.fd, event_fd=event.number, attach_type=AttachType.PERF_EVENT, cookie=cookie
             )
             return Fd(link, f"the link of {on(program, hook, place)}")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from purebpf.host import kernel_error
 from purebpf.live.link.base import Link, refused
 from purebpf.live.link.trace import TracingProgram
-from purebpf.syscall import calls
+from purebpf.syscall import links
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import AttachType
 
@@ -35,7 +35,7 @@ class IterLink(Link):
     def open(self) -> BinaryIO:
         """Begin a walk: a binary file to read from, closed by the caller."""
         try:
-            fd = calls.iter_create(self.fd)
+            fd = links.iter_create(self.fd)
         except OSError as error:
             raise kernel_error("begin a walk of", self.what, error) from error
         return os.fdopen(fd, "rb")
@@ -77,7 +77,7 @@ def attach_iter(
         if isinstance(cgroup, str):
             cgroup = own = os.open(cgroup, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         target = _target(map, task, process, cgroup, order)
-        fd = calls.link_create_iter(prog_fd=program.fd, attach_type=AttachType.TRACE_ITER, target=target)
+        fd = links.link_create_iter(prog_fd=program.fd, attach_type=AttachType.TRACE_ITER, target=target)
     except OSError as error:
         raise refused(
             program, "its iterator", "", error, program_type=program.type, reasons=_REASONS, remedy=_REMEDY

@@ -20,7 +20,7 @@ from purebpf.host.symbols import function_offset, open_symbols
 from purebpf.live.link.base import AttachableProgram, Link, on, refused
 from purebpf.live.link.kprobe import missing_function
 from purebpf.live.too_new import lacking, too_new
-from purebpf.syscall import calls
+from purebpf.syscall import links
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import (
     BPF_F_KPROBE_MULTI_RETURN,
@@ -56,7 +56,7 @@ def attach_kprobe_multi(
     names = _functions(_listed(functions), attach_type, program.name)
     hook, place = "kernel functions", _shown(names)
     try:
-        number = calls.link_create_kprobe_multi(
+        number = links.link_create_kprobe_multi(
             prog_fd=program.fd,
             attach_type=attach_type,
             symbols=tuple(names),
@@ -95,7 +95,7 @@ def attach_uprobe_multi(
         raise ValueError("nothing to attach to: give symbols or offsets")
     hook, place = f"functions of {file}", _shown(names or [f"{each:#x}" for each in places])
     try:
-        number = calls.link_create_uprobe_multi(
+        number = links.link_create_uprobe_multi(
             prog_fd=program.fd,
             attach_type=attach_type,
             path=os.fsencode(file),

@@ -6,7 +6,7 @@ from purebpf.errors import AttachTargetError
 from purebpf.host.kallsyms import read_kallsyms
 from purebpf.live.link.base import AttachableProgram, Link, on, refused, without_cookie
 from purebpf.near import did_you_mean
-from purebpf.syscall import calls
+from purebpf.syscall import links
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import ProgramType
 
@@ -20,7 +20,7 @@ def attach_raw_tracepoint(program: AttachableProgram, name: str, *, cookie: int 
     `cookie` needs Linux 6.10.
     """
     try:
-        fd = calls.raw_tracepoint_open(prog_fd=program.fd, name=name, cookie=cookie)
+        fd = links.raw_tracepoint_open(prog_fd=program.fd, name=name, cookie=cookie)
     except OSError as error:
         if error.errno == errno.ENOENT:
             names = read_kallsyms().tracepoints()

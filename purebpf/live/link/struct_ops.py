@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from purebpf.errors import KernelError
 from purebpf.host import kernel_error
 from purebpf.live.link.base import Link, LinkInfo
-from purebpf.syscall import calls
+from purebpf.syscall import calls, links
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import AttachType, ProgramType
 
@@ -71,7 +71,7 @@ class StructOpsLink(Link):
         """Put another table of the same type in the place of this one, in one step."""
         _hand_over(table)
         try:
-            calls.link_update(link_fd=self.fd, new_fd=table.fileno())
+            links.link_update(link_fd=self.fd, new_fd=table.fileno())
         except OSError as error:
             raise _refused("update the link to", table, error) from error
 
@@ -83,7 +83,7 @@ def attach_struct_ops(table: StructOpsTable) -> StructOpsLink | Registration:
     if not table.by_link:
         return Registration(Fd(os.dup(table.fileno()), f"the registration of {what}"), what)
     try:
-        fd = calls.link_create(prog_fd=table.fileno(), attach_type=AttachType.STRUCT_OPS)
+        fd = links.link_create(prog_fd=table.fileno(), attach_type=AttachType.STRUCT_OPS)
     except OSError as error:
         raise _refused("attach", table, error) from error
     return StructOpsLink(Fd(fd, f"the link of {what}"), what)

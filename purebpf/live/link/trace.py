@@ -12,7 +12,7 @@ from purebpf.errors import AttachTargetError
 from purebpf.host.version import running_version
 from purebpf.live.link.base import AttachableProgram, Link, on, refused, without_cookie
 from purebpf.plan.target import encode_version
-from purebpf.syscall import calls
+from purebpf.syscall import links
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import AttachType, ProgramType
 
@@ -67,11 +67,11 @@ def attach_loaded_target(program: TracingProgram, hook: str, *, cookie: int = 0)
 
 def _switch_on(program: TracingProgram, attach_type: int, cookie: int) -> int:
     try:
-        return calls.link_create(prog_fd=program.fd, attach_type=attach_type, cookie=cookie)
+        return links.link_create(prog_fd=program.fd, attach_type=attach_type, cookie=cookie)
     except OSError as error:
         if cookie or error.errno not in _UNKNOWN_REQUEST:
             raise
-    return calls.raw_tracepoint_open(prog_fd=program.fd)
+    return links.raw_tracepoint_open(prog_fd=program.fd)
 
 
 def attach_freplace(
@@ -97,7 +97,7 @@ def attach_freplace(
     fd = target if isinstance(target, int) else target.fileno()
     place = f"{found.name}:{function}"
     try:
-        link = calls.link_create(prog_fd=program.fd, target_fd=fd, target_btf_id=type_id, attach_type=0, cookie=cookie)
+        link = links.link_create(prog_fd=program.fd, target_fd=fd, target_btf_id=type_id, attach_type=0, cookie=cookie)
     except OSError as error:
         raise refused(
             program, "function", place, error, program_type=program.type, reasons=_REASONS, remedy=_REMEDY

@@ -9,7 +9,7 @@ from purebpf.host.version import running_version
 from purebpf.live.link.base import AttachableProgram, Link, on, refused
 from purebpf.near import did_you_mean
 from purebpf.plan.target import encode_version
-from purebpf.syscall import calls
+from purebpf.syscall import links
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import AttachType, ProgramType
 
@@ -40,7 +40,7 @@ def attach_xdp(program: AttachableProgram, interface: str | int, *, mode: str = 
     index = interface_index(interface)
     place = str(interface)
     try:
-        fd = calls.link_create(prog_fd=program.fd, target_fd=index, attach_type=AttachType.XDP, flags=_FLAGS[mode])
+        fd = links.link_create(prog_fd=program.fd, target_fd=index, attach_type=AttachType.XDP, flags=_FLAGS[mode])
     except OSError as error:
         raise _explained(program, place, index, error) from error
     what = on(program, _HOOK, place)

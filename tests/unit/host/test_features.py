@@ -9,7 +9,7 @@ from purebpf.errors import KernelError, NotPermitted
 from purebpf.host import features, kallsyms
 from purebpf.host.kallsyms import Kallsyms
 from purebpf.plan.target import Feature
-from purebpf.syscall import calls, objects
+from purebpf.syscall import calls, links, objects
 from purebpf.uapi import ProgramType
 
 
@@ -34,8 +34,10 @@ class FakeKernel:
 @pytest.fixture
 def kernel(monkeypatch):
     fake = FakeKernel()
-    for name in ("prog_load", "map_create", "btf_load", "link_create_perf_event", "link_create_uprobe_multi"):
+    for name in ("prog_load", "map_create", "btf_load"):
         monkeypatch.setattr(calls, name, fake.call(name))
+    for name in ("link_create_perf_event", "link_create_uprobe_multi"):
+        monkeypatch.setattr(links, name, fake.call(name))
     monkeypatch.setattr(calls, "prog_bind_map", lambda **_: None)
     monkeypatch.setattr(objects, "btf_info", lambda _: None)
     monkeypatch.setattr(kallsyms, "read_kallsyms", lambda: Kallsyms(fake.symbols))
@@ -104,10 +106,10 @@ def test_uprobe_multi_is_there_if_both_the_file_and_the_process_are_checked(kern
     def early(**_: int) -> int:
         raise OSError(errno.EBADF, "")
 
-    monkeypatch.setattr(calls, "link_create_uprobe_multi", early)
+    monkeypatch.setattr(links, "link_create_uprobe_multi", early)
     assert not features.supports(Feature.UPROBE_MULTI_LINK)
     monkeypatch.setattr(features, "_known", {})
-    monkeypatch.setattr(calls, "link_create_uprobe_multi", fixed)
+    monkeypatch.setattr(links, "link_create_uprobe_multi", fixed)
     assert features.supports(Feature.UPROBE_MULTI_LINK)
     program = kernel.made[-1][1]
     assert program["prog_type"] is ProgramType.KPROBE

@@ -27,7 +27,7 @@ from purebpf.live.link.base import Link, read_link_info
 from purebpf.live.link.events import attach_event
 from purebpf.plan.target import Feature, encode_version
 from purebpf.spec.sections import match_section
-from purebpf.syscall import calls, objects, perf
+from purebpf.syscall import links, objects, perf
 from purebpf.syscall.fd import Fd
 from purebpf.uapi import ProgramType
 
@@ -52,7 +52,7 @@ def raising(code: int):
 def kernel(monkeypatch):
     """A kernel that says yes to everything; `log` is what was asked of an event after it was made."""
     log: list[str] = []
-    monkeypatch.setattr(calls, "link_create_perf_event", lambda **_: null())
+    monkeypatch.setattr(links, "link_create_perf_event", lambda **_: null())
     monkeypatch.setattr(perf, "enable", lambda fd: log.append("enable"))
     monkeypatch.setattr(perf, "set_bpf", lambda fd, program: log.append("set_bpf"))
     monkeypatch.setattr(events, "supports", lambda feature: feature is not Feature.PERF_LINK)
@@ -75,20 +75,20 @@ def test_a_link_is_made_where_there_are_links(kernel):
 
 
 def test_a_kernel_that_knows_no_such_link_is_asked_by_ioctl(kernel):
-    kernel.patch.setattr(calls, "link_create_perf_event", raising(errno.EINVAL))
+    kernel.patch.setattr(links, "link_create_perf_event", raising(errno.EINVAL))
     with attach() as link:
         assert link.fd == link.event
     assert kernel.log == ["set_bpf", "enable"]
 
 
 def test_without_links_a_cookie_is_refused_by_name(kernel):
-    kernel.patch.setattr(calls, "link_create_perf_event", raising(errno.EINVAL))
+    kernel.patch.setattr(links, "link_create_perf_event", raising(errno.EINVAL))
     with pytest.raises(NotSupported, match=r"a cookie at a hook: needs Linux 5.15"):
         attach(cookie=1)
 
 
 def test_a_refusal_by_a_kernel_with_links_is_the_error(kernel):
-    kernel.patch.setattr(calls, "link_create_perf_event", raising(errno.EEXIST))
+    kernel.patch.setattr(links, "link_create_perf_event", raising(errno.EEXIST))
     kernel.patch.setattr(events, "supports", lambda feature: True)
     with pytest.raises(KernelError, match="to hook 'place': another program is on this event already"):
         attach()
@@ -212,25 +212,25 @@ def test_numbers_out_of_range_are_value_errors(tmp_path, options):
 
 
 def test_a_missing_raw_tracepoint_names_near_ones(kernel):
-    kernel.patch.setattr(calls, "raw_tracepoint_open", raising(errno.ENOENT))
+    kernel.patch.setattr(links, "raw_tracepoint_open", raising(errno.ENOENT))
     with pytest.raises(AttachTargetError, match="did you mean 'sched_exec'"):
         attach_raw_tracepoint(PROGRAM, "sched_exek")
 
 
 @pytest.mark.parametrize("code", [errno.EINVAL, errno.E2BIG])
 def test_a_raw_tracepoints_cookie_is_refused_by_name_on_old_kernels(kernel, code):
-    kernel.patch.setattr(calls, "raw_tracepoint_open", raising(code))
+    kernel.patch.setattr(links, "raw_tracepoint_open", raising(code))
     with pytest.raises(NotSupported, match=r"6\.10"):
         attach_raw_tracepoint(PROGRAM, "sched_exec", cookie=1)
 
 
 def test_xdp_errors_tell_an_old_kernel_from_a_busy_interface(kernel):
     index = socket.if_nameindex()[0][0]
-    kernel.patch.setattr(calls, "link_create", raising(errno.EINVAL))
+    kernel.patch.setattr(links, "link_create", raising(errno.EINVAL))
     kernel.patch.setattr(xdp, "running_version", lambda: encode_version("5.8"))
     with pytest.raises(NotSupported, match=r"links to XDP: needs Linux 5\.9"):
         attach_xdp(PROGRAM, index)
-    kernel.patch.setattr(calls, "link_create", raising(errno.EOPNOTSUPP))
+    kernel.patch.setattr(links, "link_create", raising(errno.EOPNOTSUPP))
     with pytest.raises(KernelError, match=r"no XDP in this mode \[E\w+\]\nmode='skb'"):
         attach_xdp(PROGRAM, index, mode="drv")
 
@@ -250,11 +250,11 @@ def test_a_link_type_of_a_later_kernel_is_a_number(kernel):
 
 
 def test_detaching_where_the_kernel_has_no_such_request_closes(kernel):
-    kernel.patch.setattr(calls, "link_detach", raising(errno.EOPNOTSUPP))
+    kernel.patch.setattr(links, "link_detach", raising(errno.EOPNOTSUPP))
     link = Link(Fd(null(), "a link"), "program 'x' on y")
     link.detach()
     assert link.closed
-    kernel.patch.setattr(calls, "link_detach", raising(errno.EIO))
+    kernel.patch.setattr(links, "link_detach", raising(errno.EIO))
     with Link(Fd(null(), "a link"), "program 'x' on y") as other, pytest.raises(KernelError, match="cannot detach"):
         other.detach()
 

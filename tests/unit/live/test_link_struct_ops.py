@@ -8,7 +8,7 @@ import pytest
 
 from purebpf.errors import KernelError
 from purebpf.live.link.struct_ops import Registration, StructOpsLink, attach_struct_ops
-from purebpf.syscall import calls
+from purebpf.syscall import calls, links
 
 
 class Table:
@@ -45,8 +45,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
     monkeypatch.setattr(calls, "map_update", lambda *_: found.answer("map_update"))
     monkeypatch.setattr(calls, "map_delete", lambda *_: found.answer("map_delete"))
-    monkeypatch.setattr(calls, "link_update", lambda **_: found.answer("link_update"))
-    monkeypatch.setattr(calls, "link_create", create)
+    monkeypatch.setattr(links, "link_update", lambda **_: found.answer("link_update"))
+    monkeypatch.setattr(links, "link_create", create)
     return found
 
 

@@ -11,7 +11,7 @@ import pytest
 from purebpf.errors import AttachTargetError, KernelError, NotSupported
 from purebpf.live.link import attach_freplace, attach_lsm, attach_trace, lsm, trace
 from purebpf.plan.target import ProgramTypes, encode_version
-from purebpf.syscall import calls
+from purebpf.syscall import links
 from purebpf.uapi import AttachType, ProgramType
 
 
@@ -45,8 +45,8 @@ class Requests:
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], Requests]:
     def made(refusal: int) -> Requests:
         requests = Requests(refusal)
-        monkeypatch.setattr(calls, "link_create", requests.link_create)
-        monkeypatch.setattr(calls, "raw_tracepoint_open", requests.raw_tracepoint_open)
+        monkeypatch.setattr(links, "link_create", requests.link_create)
+        monkeypatch.setattr(links, "raw_tracepoint_open", requests.raw_tracepoint_open)
         return requests
 
     return made

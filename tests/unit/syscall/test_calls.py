@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from purebpf.syscall import attrs, calls
+from purebpf.syscall import calls
+from purebpf.syscall import load_attrs as attrs
 from purebpf.uapi import Command
 from tests.unit.syscall.recorder import Recorder
 
@@ -101,25 +102,3 @@ def test_btf_load_gives_size_and_log(kernel: Recorder) -> None:
         ((attrs.BTF_LOAD_BTF, b"\x9f\xeb"),),
         ((attrs.BTF_LOAD_BTF_LOG_BUF, log.buffer),),
     )
-
-
-def test_a_cookie_uses_the_tracing_layout(kernel: Recorder) -> None:
-    calls.link_create(prog_fd=3, attach_type=24, cookie=99)
-    assert kernel.field(attrs.LINK_CREATE_TRACING_COOKIE, "Q") == 99
-
-
-def test_kprobe_multi_nests_the_addresses_of_its_names(kernel: Recorder) -> None:
-    calls.link_create_kprobe_multi(prog_fd=3, attach_type=42, symbols=("a", "bc"), flags=1)
-    assert kernel.field(attrs.LINK_CREATE_KPROBE_MULTI_CNT) == 2
-    assert kernel.field(attrs.LINK_CREATE_KPROBE_MULTI_KPROBE_MULTI_FLAGS) == 1
-    assert kernel.field(attrs.LINK_CREATE_KPROBE_MULTI_FLAGS) == 0
-    (offset, table, names) = kernel.calls[-1][2][0]
-    assert (offset, len(table)) == (attrs.LINK_CREATE_KPROBE_MULTI_SYMS, 16)
-    assert names == ((0, b"a\0"), (8, b"bc\0"))
-
-
-def test_raw_tracepoint_open_without_a_name_sends_none(kernel: Recorder) -> None:
-    calls.raw_tracepoint_open(prog_fd=3)
-    assert kernel.calls[-1][2] == ()
-    calls.raw_tracepoint_open(prog_fd=3, name="sys_enter")
-    assert kernel.calls[-1][2] == ((attrs.RAW_TRACEPOINT_OPEN_NAME, b"sys_enter\0"),)
