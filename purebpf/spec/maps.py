@@ -15,8 +15,6 @@ this loader knows must be zero.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-
 from purebpf.btf import (
     Array,
     Btf,
@@ -293,6 +291,8 @@ def with_slots(elf: ElfFile, maps: tuple[DeclaredMap, ...], programs: Mapping[tu
     relocations = elf.relocations.get(section.index, ()) if section is not None else ()
     if section is None or not relocations:
         return [found.spec for found in maps]
+    from bisect import bisect_right
+
     # By place: a file may have as many slots as maps, and looking through all for each would never end.
     holders = sorted((found for found in maps if found.section == section.index), key=lambda found: found.offset)
     starts = [found.offset for found in holders]

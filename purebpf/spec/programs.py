@@ -13,7 +13,6 @@ Rules, as libbpf has them:
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from struct import Struct
 
 from purebpf.btf import BtfExt, InfoSection
@@ -51,7 +50,7 @@ from purebpf.units import ByteOrder, InsnIndex
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from typing import Final
+    from typing import Any, Final
 
     from purebpf.spec.jumptables import JumpTables
 
@@ -107,6 +106,11 @@ class FunctionIndex:
         for extent in extents:
             self._by_section.setdefault(extent.section, []).append(extent)
         self._starts = {index: [extent.start for extent in found] for index, found in self._by_section.items()}
+        self._count_up_to: Any = _count_of_one
+        if len(extents) > len(self._by_section):
+            from bisect import bisect_right
+
+            self._count_up_to = bisect_right
         self.text: Final = next((s.index for s in elf.sections if s.name == TEXT and s.executable), None)
 
     def at(self, section: int, insn: int) -> _Extent | None:
@@ -114,7 +118,7 @@ class FunctionIndex:
         starts = self._starts.get(section)
         if starts is None:
             return None
-        position = bisect_right(starts, insn) - 1
+        position = self._count_up_to(starts, insn) - 1
         if position < 0:
             return None
         extent = self._by_section[section][position]
@@ -123,6 +127,11 @@ class FunctionIndex:
     def is_subprogram(self, extent: _Extent) -> bool:
         """Whether a function is only ever called, never loaded by itself."""
         return extent.section == self.text
+
+
+def _count_of_one(starts: list[int], at: int) -> int:
+    """`bisect_right` where each section holds one function, as in most files, which spares a load that module."""
+    return starts[0] <= at
 
 
 def _extents(elf: ElfFile) -> Iterator[_Extent]:
@@ -390,6 +399,10 @@ class _Records:
                 records = b"".join([info.records[at * width : (at + 1) * width] for at in order])
                 info = self._sections[section] = InfoSection(width, records)
             self._offsets[section] = offsets = ascending
+        if offsets and start <= offsets[0] and offsets[-1] < start + size:
+            return info.records
+        from bisect import bisect_left
+
         first = bisect_left(offsets, start)
         last = bisect_left(offsets, start + size, lo=first)
         return info.records[first * width : last * width]
