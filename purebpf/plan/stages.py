@@ -18,14 +18,14 @@ from __future__ import annotations
 import time
 
 from purebpf.elf import ElfFile, contents, read_elf
-from purebpf.errors import BpfError
+from purebpf.errors import BpfError, BtfError
 from purebpf.frozen import Frozen, replace
 from purebpf.plan.build import DEFAULT_PIN_ROOT, build_plan
 from purebpf.plan.sanitize import sanitize
 from purebpf.relocate.core import adapt
 from purebpf.relocate.link import link
 from purebpf.relocate.model import KCONFIG_MAP, ResolvedExterns
-from purebpf.spec.describe import describe, read_btf
+from purebpf.spec.describe import describe, ignore_damage, read_btf
 from purebpf.spec.model import CONTEXT_TAG
 from purebpf.spec.programs import programs_to_load
 from purebpf.standard import remembered_lately
@@ -138,7 +138,15 @@ def _read(source: Source, file: str | None = None) -> FileRead:
 
 
 def _describe(read: FileRead, name: str | None) -> ObjectSpec:
-    return describe(read.elf, read.btf, read.ext, name=name if name is not None else _object_name(read.elf.name))
+    name = name if name is not None else _object_name(read.elf.name)
+    try:
+        return describe(read.elf, read.btf, read.ext, name=name)
+    except BtfError as error:
+        # Types are read when they are asked for, so that some damage is met only here.
+        if read.btf is None:
+            raise
+        ignore_damage(read.elf, error)
+        return describe(read.elf, None, None, name=name)
 
 
 def _object_name(file: str) -> str:

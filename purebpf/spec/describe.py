@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from purebpf.btf import Btf, BtfExt
 from purebpf.elf import SHN_UNDEF
-from purebpf.errors import SpecError
+from purebpf.errors import BtfError, SpecError
 from purebpf.frozen import replace
 from purebpf.spec.data import SectionTypes, data_maps, describe_variables, mark_hidden_functions, place_variables
 from purebpf.spec.maps import declared_maps, with_slots
@@ -31,13 +31,30 @@ _ET_REL: Final = 1
 
 
 def read_btf(elf: ElfFile) -> tuple[Btf | None, BtfExt | None]:
-    """The file's type information; an object without any is legal as long as nothing needs it."""
+    """The file's type information; an object without any, or with damaged one, is legal if nothing needs it."""
     section = elf.section(".BTF")
     if section is None or not section.data:
         return None, None
-    btf = Btf.parse(section.data, name=elf.name)
+    try:
+        btf = Btf.parse(section.data, name=elf.name)
+    except BtfError as error:
+        ignore_damage(elf, error)
+        return None, None
     ext = elf.section(".BTF.ext")
-    return btf, BtfExt.parse(ext.data, btf, name=elf.name) if ext is not None and ext.data else None
+    if ext is None or not ext.data:
+        return btf, None
+    try:
+        return btf, BtfExt.parse(ext.data, btf, name=elf.name)
+    except BtfError as error:
+        ignore_damage(elf, error, ".BTF.ext")
+        return btf, None
+
+
+def ignore_damage(elf: ElfFile, error: BtfError, section: str = ".BTF") -> None:
+    """Warn that a damaged section of types is ignored; where something in the file needs it the error is raised."""
+    from purebpf.spec.damage import warn_or_raise
+
+    warn_or_raise(elf, error, section)
 
 
 def describe(elf: ElfFile, btf: Btf | None, ext: BtfExt | None, *, name: str) -> ObjectSpec:
