@@ -1,9 +1,10 @@
 """Values of the kernel's configuration as C sees them.
 
 A .config says `CONFIG_HZ=250`, `CONFIG_IPV6=m`, `CONFIG_DEFAULT_HOSTNAME="(none)"`, and nothing of what is not set.
-Rules, libbpf's: y and n fit a bool, a tristate and a char, m only the last two (a char becomes the letter); a number
-(decimal, 0x... or 0...) fits a char or an integer in whose range it lies; a text in quotes an array of char, which
-cuts it if it is too long. What does not fit is refused, for the program would take it for something else.
+Rules, libbpf's: y and n fit a bool, a tristate and a char, m only the last two (a char becomes the letter), and a
+word counts by its first letter; a number (decimal, 0x... or 0..., after blanks as well) fits a char or an integer in
+whose range it lies; a text in quotes an array of char, which cuts it if it is too long. What does not fit is refused,
+for the program would take it for something else.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from purebpf.units import ByteOrder
 
 _NUMBER: Final = re.compile(r"([+-]?)(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9][0-9]*)")
-_MOST_DIGITS: Final = 64
+# So many fit a line of libbpf, and Python converts them at once.
+_MOST_DIGITS: Final = 4096
+# What C's isspace() takes for space.
+_BLANKS: Final = " \t\n\v\f\r"
 _TRISTATE: Final = {"n": 0, "y": 1, "m": 2}
 _WANTED: Final = {
     KconfigForm.BOOL: "a bool, which is y or n",
@@ -33,7 +37,7 @@ _WANTED: Final = {
 
 def encode(extern: ExternSpec, value: str, byteorder: ByteOrder) -> bytes:
     """The bytes of `extern` for what .config says; ValueError with the reason if the one does not fit the other."""
-    if value in _TRISTATE:
+    if value[:1] in _TRISTATE:
         return _encode_letter(extern, value, byteorder)
     if value.startswith('"'):
         return _encode_text(extern, value)
@@ -66,14 +70,23 @@ def encode_number(extern: ExternSpec, number: int, byteorder: ByteOrder) -> byte
 
 
 def _encode_letter(extern: ExternSpec, value: str, byteorder: ByteOrder) -> bytes:
+    letter = value[0]
     match extern.form:
-        case KconfigForm.BOOL if value != "m":
-            return bytes([value == "y"])
+        case KconfigForm.BOOL if letter != "m":
+            encoded = bytes([letter == "y"])
         case KconfigForm.TRISTATE:
-            return _TRISTATE[value].to_bytes(extern.size, byteorder)
+            encoded = _TRISTATE[letter].to_bytes(extern.size, byteorder)
         case KconfigForm.CHAR:
-            return value.encode()
-    raise _misfit(extern, value)
+            encoded = letter.encode()
+        case _:
+            raise _misfit(extern, value)
+    if value.rstrip(_BLANKS) != letter:
+        warnings.warn(
+            f"the value {_quoted(value)} of '{extern.name}' counts by its first letter, {letter}",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    return encoded
 
 
 def _encode_text(extern: ExternSpec, value: str) -> bytes:
@@ -104,7 +117,7 @@ def _quoted(value: str) -> str:
 
 def _number(text: str) -> int | None:
     """The number as C's strtoull reads it, of at most 64 bits."""
-    match = _NUMBER.fullmatch(text) if len(text) <= _MOST_DIGITS else None
+    match = _NUMBER.fullmatch(text.lstrip(_BLANKS)) if len(text) <= _MOST_DIGITS else None
     if match is None:
         return None
     sign, digits = match.groups()

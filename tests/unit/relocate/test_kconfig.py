@@ -34,6 +34,9 @@ def extern(form: KconfigForm, size: int = 1, *, signed: bool = False) -> ExternS
         (extern(INT, 4), "0755", b"\xed\x01\0\0"),
         (extern(INT, 4), "0", b"\0\0\0\0"),
         (extern(INT, 4, signed=True), "+7", b"\7\0\0\0"),
+        (extern(INT, 4), " \t\v5", b"\5\0\0\0"),
+        (extern(INT, 4), "0" * 70 + "5", b"\5\0\0\0"),
+        (extern(BOOL), "y ", b"\1"),
         (extern(INT, 8), "0xffffffffffffffff", b"\xff" * 8),
         (extern(INT, 8, signed=True), "-1", b"\xff" * 8),
         (extern(INT, 8), "-1", b"\xff" * 8),
@@ -54,7 +57,10 @@ def test_what_fits_is_taken(declared: ExternSpec, value: str, expected: bytes) -
         (extern(TRISTATE, 4), "1", "as an enum libbpf_tristate, which is y, m or n"),
         (extern(TRISTATE, 4), "M", "the value 'M' is neither y, m or n nor a number nor a text in quotes"),
         (extern(CHAR), "q", "the value 'q' is neither"),
-        (extern(INT, 4), " 5", "the value ' 5' is neither"),
+        (extern(INT, 4), "5 ", "the value '5 ' is neither"),
+        (extern(INT, 4), "+ 5", "the value '+ 5' is neither"),
+        (extern(INT, 4), "\xa05", "is neither"),
+        (extern(BOOL), "maybe", "the value 'maybe' does not fit its declaration as a bool"),
         (extern(CHAR), "", "the value '' is neither"),
         (extern(CHAR), '"y"', "as a char, which is y, m, n or a number"),
         (extern(CHAR, signed=True), "128", "the value 128 does not fit its 1 byte (-128 to 127)"),
@@ -76,6 +82,23 @@ def test_what_does_not_fit_is_refused_with_the_reason(declared: ExternSpec, valu
     with pytest.raises(ValueError, match=r"(?s).*") as caught:
         encode(declared, value, "little")
     assert reason in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("declared", "value", "letter", "expected"),
+    [
+        (extern(BOOL), "yes", "y", b"\1"),
+        (extern(BOOL), "none", "n", b"\0"),
+        (extern(TRISTATE, 4), "module", "m", b"\2\0\0\0"),
+        (extern(CHAR), "yes", "y", b"y"),
+        (extern(BOOL), "n # off", "n", b"\0"),
+    ],
+)
+def test_a_word_counts_by_its_first_letter_with_a_warning(
+    declared: ExternSpec, value: str, letter: str, expected: bytes
+) -> None:
+    with pytest.warns(RuntimeWarning, match=f"'{value}' of 'CONFIG_X' counts by its first letter, {letter}"):
+        assert encode(declared, value, "little") == expected
 
 
 def test_a_text_that_is_too_long_is_cut_with_a_warning() -> None:
