@@ -59,13 +59,15 @@ def source_tree(series: str, wanted: tuple[str, ...], name: str = "") -> Path:
 
 def _extract(archive: Path, wanted: tuple[str, ...], target: Path) -> None:
     with tarfile.open(archive, "r|xz") as stream:
+        # Debian's Python 3.11.2 has no filters yet.
+        if hasattr(tarfile, "tar_filter"):
+            stream.extraction_filter = tarfile.tar_filter
         for member in stream:
             inside = member.name.partition("/")[2]
             if not inside.startswith(wanted):
                 continue
             member.name = inside
-            # Debian's Python 3.11.2 has no filters yet.
-            stream.extract(member, target, **({"filter": "tar"} if hasattr(tarfile, "tar_filter") else {}))
+            stream.extract(member, target)
 
 
 def _fetched(package: str, folder: Path) -> Path:
