@@ -28,10 +28,10 @@ from purebpf.insn.words import BPF_PSEUDO_BTF_ID, BPF_PSEUDO_CALL, BPF_PSEUDO_KF
 from purebpf.plan.stages import plan_object
 from purebpf.plan.steps import CreateMap, FreezeMap, LoadPlan, LoadProgram, SetValue
 from purebpf.plan.target import Target, encode_version
-from purebpf.preflight import helpers, kfuncs
+from purebpf.preflight import helpers, kfuncs, marks
 from purebpf.preflight.abi import Abi
 from purebpf.preflight.isa import extensions
-from purebpf.preflight.kinds import GPL_REMEDY, Ages, gpl_compatible, kind_of, must_not_sleep, sleeping_syscall
+from purebpf.preflight.kinds import GPL_REMEDY, Ages, gpl_compatible, kind_of, must_not_sleep
 from purebpf.preflight.map_fields import NOT_FOR, special_fields
 from purebpf.preflight.report import Finding, Report, Verdict, worst
 from purebpf.relocate.model import PoisonedCall
@@ -214,15 +214,21 @@ class _Judge:
         if series := must_not_sleep(kind_of(step, abi), self._ages()):
             reason = f"programs of type {step.type} could not be sleepable up to Linux {series}"
             yield Finding(_FAILS, subject, "program type", f"sleepable {step.type}", reason)
-        if (function := sleeping_syscall(step, abi)) and (option := abi.without_injection()):
-            reason = f"a sleepable program can go to '{function}' only in a kernel that is built with {option}"
-            yield Finding(_FAILS, subject, "attach target", function, reason)
+        yield from self._place(step, subject, abi)
         attach = step.expected_attach_type
         if isinstance(attach, AttachType) and abi.knows_attachment(attach) is False:
             verdict, reason = _FAILS, f"the kernel is older than attach type {attach}"
             if step.type not in _BOUND_TO_ATTACH_TYPE:
                 verdict, reason = _LOADS, f"it loads and cannot be attached as its section says: {reason}"
             yield Finding(verdict, subject, "attach type", str(attach), reason)
+
+    def _place(self, step: LoadProgram, subject: str, abi: Abi) -> Iterator[Finding]:
+        if step.attach.module is not None or step.attach.program is not None:
+            return
+        name = abi.name_of(step.attach.btf_id)
+        if name and (refused := marks.refusal(step, name, abi, self._ages())):
+            verdict = _FAILS if refused.certain else _UNKNOWN
+            yield Finding(verdict, subject, "attach target", name, refused.reason, refused.evidence, refused.remedy)
 
     def _calls(self, step: LoadProgram, subject: str, abi: Abi, live: frozenset[InsnIndex]) -> Iterator[Finding]:
         poisoned = {each.insn for each in step.poisoned}

@@ -6,7 +6,6 @@ answers of a few kernels: what the oldest of them that is as new as the target d
 target does not give. Of a target that is newer than all of them nobody knows.
 """
 
-import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -16,8 +15,6 @@ from purebpf.preflight.helper_table import AWAKE, SERIES
 from purebpf.spec.sections import F_SLEEPABLE
 from purebpf.uapi import AttachType, ProgramType
 
-_ON_FUNCTIONS: Final = (AttachType.TRACE_FENTRY, AttachType.TRACE_FEXIT, AttachType.MODIFY_RETURN)
-_SYSCALL: Final = re.compile("__(x64|ia32|arm64|s390x?|riscv)_(compat_)?sys_")
 _HOOK_PREFIXES: Final = {
     (ProgramType.TRACING, int(AttachType.TRACE_ITER)): "bpf_iter_",
     (ProgramType.LSM, int(AttachType.LSM_MAC)): "bpf_lsm_",
@@ -88,20 +85,6 @@ def must_not_sleep(kind: Kind, ages: Ages) -> str:
     # tp_btf programs could, until they could not: the kernel before has to agree, unless it is this one.
     asked = SERIES[first : first + 1] if _same_series(SERIES[first], ages) else SERIES[max(first - 1, 0) : first + 1]
     return SERIES[first] if all(series in refusing for series in asked) else ""
-
-
-def sleeping_syscall(step: LoadProgram, abi: Abi) -> str:
-    """The system call's function to which a sleepable program goes, "" if it is none.
-
-    A program may sleep in functions that are marked for it, which no types tell, and in those in which errors can be
-    injected: these system calls all are, and they are nothing else.
-    """
-    if step.type != ProgramType.TRACING or step.expected_attach_type not in _ON_FUNCTIONS:
-        return ""
-    if not step.flags & F_SLEEPABLE or step.attach.module is not None or step.attach.program is not None:
-        return ""
-    name = abi.name_of(step.attach.btf_id)
-    return name if _SYSCALL.match(name) else ""
 
 
 def kind_of(step: LoadProgram, abi: Abi) -> Kind:

@@ -1,7 +1,5 @@
 """Kinds of programs, and whether they may sleep."""
 
-import pytest
-
 import purebpf
 from purebpf.insn import Assembler
 from purebpf.insn.asm import R0
@@ -13,10 +11,7 @@ from purebpf.uapi import AttachType, ProgramType
 from tests.unit.preflight.kernels import FUNCTIONS, kernel
 from tests.writers import TypedObjectWriter
 
-BUILT_WITH = (
-    *FUNCTIONS, "tp_prog_func_proto", "bpf_struct_ops_map_alloc", "bpf_lsm_func_proto", "bpf_lsm_file_open",
-    "__x64_sys_bpf", "bpf_fentry_test1",
-)  # fmt: skip
+BUILT_WITH = (*FUNCTIONS, "tp_prog_func_proto", "bpf_struct_ops_map_alloc", "bpf_lsm_func_proto", "bpf_lsm_file_open")
 
 
 def _release(text: str) -> Ages:
@@ -28,10 +23,9 @@ def _findings(
     section: str,
     release: str,
     license: str = "GPL",  # noqa: A002
-    functions: tuple[str, ...] = (),
 ) -> tuple[Finding, ...]:
     file = TypedObjectWriter(license=license).function("entry", Assembler().mov(R0, 0).exit(), section=section)
-    return check(purebpf.open(file.build(), name="object"), kernel(release, functions=BUILT_WITH + functions)).findings
+    return check(purebpf.open(file.build(), name="object"), kernel(release, functions=BUILT_WITH)).findings
 
 
 def test_programs_that_no_kernel_lets_sleep_are_told() -> None:
@@ -53,17 +47,6 @@ def test_a_type_that_only_gpl_compatible_programs_may_have_needs_the_license() -
     (finding,) = _findings("lsm/file_open", "6.12", "Proprietary")
     assert (finding.need, finding.name) == ("license", "Proprietary")
     assert _findings("lsm/file_open", "6.12") == ()
-
-
-@pytest.mark.parametrize("section", ["fentry.s", "fexit.s", "fmod_ret.s"])
-def test_a_sleepable_program_goes_to_a_system_call_only_where_errors_can_be_injected(section: str) -> None:
-    (finding,) = _findings(f"{section}/__x64_sys_bpf", "6.12")
-    assert (finding.need, finding.name) == ("attach target", "__x64_sys_bpf")
-    assert "CONFIG_FUNCTION_ERROR_INJECTION" in finding.reason
-    assert _findings(f"{section}/__x64_sys_bpf", "6.12", functions=("within_error_injection_list",)) == ()
-    # Others may be marked as functions in which programs may sleep.
-    assert _findings(f"{section}/bpf_fentry_test1", "6.12") == ()
-    assert _findings(f"{section.removesuffix('.s')}/__x64_sys_bpf", "6.12") == ()
 
 
 def test_all_releases_of_a_series_are_as_new_as_the_kernel_of_it_that_was_asked() -> None:
