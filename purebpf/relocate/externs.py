@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from purebpf.units import TypeId
 
 _MOST_MODULES: Final = 0x7FFF
+# Linux 6.4: a program can hold the address of a kernel function (58aa2afbb1e6).
+_FUNCTION_ADDRESSES: Final = 6 << 16 | 4 << 8
 
 
 def resolve_externs(spec: ObjectSpec, programs: Sequence[LinkedProgram], kernel: KernelFacts) -> ResolvedExterns:
@@ -254,8 +256,20 @@ class _Resolver(Mutable):
         return _Missing(
             f"{self.kernel.name} has no function of that name",
             evidence,
-            "declare it __weak, and ask bpf_ksym_exists() before the call",
+            f"declare it __weak, and {self._decide_before_the_call()}",
         )
+
+    def _decide_before_the_call(self) -> str:
+        """How a program finds out whether the kernel has a weak function."""
+        version = None
+        with suppress(BpfError):
+            version = self.kernel.virtual_kconfig("LINUX_KERNEL_VERSION")
+        ask, decide = "ask bpf_ksym_exists() before the call", "decide by a constant (.rodata) set before loading"
+        if version is None:
+            return f"{ask}; up to Linux 6.3, where that fails if the function exists, {decide}"
+        if version >= _FUNCTION_ADDRESSES:
+            return ask
+        return f"{decide} (bpf_ksym_exists() fails up to Linux 6.3 where the function exists)"
 
     def _no_such_variable(self, name: str, evidence: list[str]) -> _Missing:
         assert self.kernel.btf is not None
@@ -297,7 +311,7 @@ class _Resolver(Mutable):
         """What to say if the verifier reaches a call of a weak function that is not there."""
         name = essential_name(extern.name)
         place = self._look_up(name, Kind.FUNC)
-        remedy = "ask bpf_ksym_exists() before the call"
+        remedy = self._decide_before_the_call()
         if place is None:
             missing = self._no_such_type(extern, name)
         else:

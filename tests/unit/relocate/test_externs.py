@@ -87,7 +87,7 @@ class Kernel:
     module_types: tuple[Module, ...] = ()
     config: str = ""
     known_symbols: dict[str, tuple[int, ...]] = field(default_factory=dict)
-    virtual: dict[str, int] = field(default_factory=dict)
+    virtual: dict[str, int] = field(default_factory=lambda: {"LINUX_KERNEL_VERSION": 6 << 16 | 99 << 8})
     name: str = "Linux 6.99"
     asked: list[str] = field(default_factory=list)
 
@@ -421,6 +421,29 @@ def test_a_missing_function_names_near_ones_and_what_may_bring_it() -> None:
         "declare it __weak, and ask bpf_ksym_exists() before the call"
     )
     assert "did you mean 'bpf_take' or" in refusal(Kernel(), using("bpf_tak", calls=True), kfunc("bpf_tak"))
+
+
+@pytest.mark.parametrize(
+    ("virtual", "remedy"),
+    [
+        ({"LINUX_KERNEL_VERSION": 6 << 16 | 4 << 8}, "ask bpf_ksym_exists() before the call"),
+        (
+            {"LINUX_KERNEL_VERSION": 6 << 16 | 1 << 8 | 170},
+            "decide by a constant (.rodata) set before loading (bpf_ksym_exists() fails up to Linux 6.3 where the "
+            "function exists)",
+        ),
+        (
+            {},
+            "ask bpf_ksym_exists() before the call; up to Linux 6.3, where that fails if the function exists, "
+            "decide by a constant (.rodata) set before loading",
+        ),
+    ],
+)
+def test_how_a_program_finds_out_about_a_function_goes_by_the_kernels_version(
+    virtual: dict[str, int], remedy: str
+) -> None:
+    message = refusal(Kernel(virtual=virtual), using("bpf_tak", calls=True), kfunc("bpf_tak"))
+    assert message.endswith(f"\ndeclare it __weak, and {remedy}")
 
 
 def test_a_missing_variable_says_that_its_address_may_do() -> None:
