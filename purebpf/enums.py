@@ -5,8 +5,9 @@ at run time behaves alike where a member or an enumeration is used (the tests as
 values, aliases, iteration, look-up by value and by name, `in` as of Python 3.12, `_missing_`, texts, equality, copies
 and pickles. It differs in these:
 
-- `isinstance(member, enum.Enum)` is False, and so is what the module `enum` decorates with: a member of ours is an
-  instance of the `Enum` here, and of `int` or `str`.
+- `isinstance(member, enum.Enum)` is False, and so is `isinstance(MapType, enum.EnumMeta)`: a member of ours is an
+  instance of the `Enum` here, and of `int` or `str`. A library that makes the difference (hypothesis' `sampled_from`)
+  takes `list(MapType)`.
 - An enumeration has no `auto`, `Flag`, `_ignore_`, `_order_`, `__new__` of its own or members whose name starts with
   an underscore, and its values can be hashed. A name given twice is for the type checker to find.
 

@@ -45,7 +45,7 @@ MEGABYTES = 200
 EXIT = {"little": b"\x95" + bytes(7), "big": b"\x95" + bytes(7)}
 # The forms of instruction that a record may stand at: 8 bytes each, but for the last.
 FORMS = ("mov", "load", "store", "ldimm64", "exit")
-KINDS = st.sampled_from(CoreKind)
+KINDS = st.sampled_from(list(CoreKind))
 
 
 def instruction(form: str, value: int, size: int, byteorder: ByteOrder) -> bytes:

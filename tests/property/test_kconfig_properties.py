@@ -25,7 +25,7 @@ TEXTS = st.lists(LINES, max_size=12).map("\n".join)
 @st.composite
 def externs(draw: st.DrawFn) -> ExternSpec:
     """A kconfig value of any form and size that a file may declare."""
-    form = draw(st.sampled_from(KconfigForm))
+    form = draw(st.sampled_from(list(KconfigForm)))
     sizes = {
         KconfigForm.BOOL: st.just(1),
         KconfigForm.TRISTATE: st.sampled_from([4, 8]),

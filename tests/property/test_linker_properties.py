@@ -192,7 +192,7 @@ def asked_of_types(draw: DrawFn) -> tuple[bytes, bytes]:
     for _ in range(draw(st.integers(1, 4))):
         type_id = TypeId(draw(st.integers(1, len(contents.types))))
         access = draw(st.sampled_from(("0", "0:0", "0:1", "0:0:0")))
-        ext.core("socket", len(code), type_id, access, draw(st.sampled_from(CoreKind)))
+        ext.core("socket", len(code), type_id, access, draw(st.sampled_from(list(CoreKind))))
         code += Assembler().mov(R0, 0).assemble("little")
     file = ObjectWriter().function("program", code + Assembler().exit().assemble("little"), section="socket")
     file.section(".BTF.ext", ext.build())
