@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 _PLAIN_FINDERS = {"_frozen_importlib", "_frozen_importlib_external", "_distutils_hack"}
 _GOES_BY_TIME = MAGIC_NUMBER + bytes(4)
-# From 128 KiB on, glibc takes a buffer from the kernel page by page. No module of ours comes near.
-_MOST = 96 << 10
 
 
 def imported(module: str, folder: str) -> ModuleType:
@@ -133,7 +131,7 @@ def _code(path: str) -> CodeType | None:
     """The bytecode of a source, if it goes by the source's time and size and both are right."""
     try:
         source = stat(path)
-        data = _start_of(_compiled(path))
+        data = _start_of(_compiled(path), 3 * source.st_size + 4096)
         made_from = int(source.st_mtime) & 0xFFFFFFFF | (source.st_size & 0xFFFFFFFF) << 32
         if data[:16] != _GOES_BY_TIME + made_from.to_bytes(8, "little"):
             return None
@@ -147,10 +145,10 @@ def _code(path: str) -> CodeType | None:
 _CODE = type((lambda: None).__code__)
 
 
-def _start_of(path: str) -> bytes:
-    """A file's first bytes; of what is larger than any of ours the end is missing, and `loads` says so."""
+def _start_of(path: str, size: int) -> bytes:
+    """A file's first bytes: all of them, for bytecode is hardly larger than its source; else `loads` misses the end."""
     fd = open(path, O_RDONLY | O_CLOEXEC)
     try:
-        return read(fd, _MOST)
+        return read(fd, size)
     finally:
         close(fd)
