@@ -299,8 +299,7 @@ PyObject *fastpath_btf_scan(PyObject *Py_UNUSED(module), PyObject *args)
     if (!PyArg_ParseTuple(args, "y*py*:btf_scan", &types, &swapped, &sizes)) {
         return NULL;
     }
-    PyObject *result = NULL;
-    uint32_t *offset = NULL;
+    PyObject *result = NULL, *offsets = NULL, *names = NULL;
     const char *section = types.buf;
     const uint8_t *size = sizes.buf;
     size_t words = (size_t)types.len / 4, at = 0, count = 0;
@@ -308,18 +307,18 @@ PyObject *fastpath_btf_scan(PyObject *Py_UNUSED(module), PyObject *args)
         PyErr_SetString(PyExc_ValueError, "a type section is whole words; a size table has 256 bytes");
         goto out;
     }
-    /* A record has at least three words: room for as many as there can be, offsets first, then names. */
-    offset = PyMem_Malloc(words / 3 * 8 + 1);
-    if (offset == NULL) {
-        PyErr_NoMemory();
+    /* A record has at least three words: room for as many as there can be. Memory that is not used is never touched. */
+    offsets = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(words / 3 * 4));
+    names = PyByteArray_FromStringAndSize(NULL, (Py_ssize_t)(words / 3 * 4));
+    if (offsets == NULL || names == NULL) {
         goto out;
     }
-    uint32_t *name = offset + words / 3;
+    uint32_t *offset = (uint32_t *)(void *)PyByteArray_AsString(offsets);
+    uint32_t *name = (uint32_t *)(void *)PyByteArray_AsString(names);
     while (words - at >= 3) {
         uint32_t head[2];
         memcpy(head, section + at * 4, sizeof(head)); /* a slice of a file may begin anywhere */
-        uint32_t info = swapped ? __builtin_bswap32(head[1]) : head[1];
-        uint32_t kind = info >> 24 & 0x7f;
+        uint32_t info = swapped ? __builtin_bswap32(head[1]) : head[1], kind = info >> 24 & 0x7f;
         uint64_t record = 3 + size[2 * kind] / 4 + (uint64_t)(info & 0xffffff) * (size[2 * kind + 1] / 4);
         if (size[2 * kind] == BTF_UNKNOWN_SIZE || record > words - at) {
             break;
@@ -328,9 +327,12 @@ PyObject *fastpath_btf_scan(PyObject *Py_UNUSED(module), PyObject *args)
         name[count++] = swapped ? __builtin_bswap32(head[0]) : head[0];
         at += (size_t)record;
     }
-    result = Py_BuildValue("(y#y#n)", offset, (Py_ssize_t)count * 4, name, (Py_ssize_t)count * 4, (Py_ssize_t)at);
+    if (!PyByteArray_Resize(offsets, (Py_ssize_t)count * 4) && !PyByteArray_Resize(names, (Py_ssize_t)count * 4)) {
+        result = Py_BuildValue("(OOn)", offsets, names, (Py_ssize_t)at);
+    }
 out:
-    PyMem_Free(offset);
+    Py_XDECREF(offsets);
+    Py_XDECREF(names);
     PyBuffer_Release(&types);
     PyBuffer_Release(&sizes);
     return result;

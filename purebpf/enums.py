@@ -31,6 +31,7 @@ _WITHOUT_GET = frozenset((int, str, tuple))
 _GIVEN = frozenset(("name", "value"))
 _read_only = type(type.__dict__)
 _set_attribute = type.__setattr__
+_become = object.__dict__["__class__"].__set__
 
 
 class _EnumType(type):
@@ -51,9 +52,17 @@ class _EnumType(type):
                 values[key] = value
             else:
                 others[key] = value
-        cls = type.__new__(metacls, name, bases, others)
-        if values:
-            _make_members(cls, values)
+        if not values:
+            return type.__new__(metacls, name, bases, others)
+        # The members are there before their class, of its base: to set an attribute of a class costs more than to
+        # begin with it.
+        by_name = others["_member_map_"] = _members(name, bases[-1], values, others)
+        cls: Any = type.__new__(metacls, name, bases, {**others, **by_name})
+        initialize = cls.__init__ if cls.__init__ is not object.__init__ else None
+        for value, member in others["_value2member_map_"].items():
+            _become(member, cls)
+            if initialize:
+                initialize(member, *(value if isinstance(value, tuple) else (value,)))
         return cls
 
     def __call__(cls, value: Any) -> Any:
@@ -108,28 +117,25 @@ class _EnumType(type):
         return f"<enum {cls.__name__!r}>"
 
 
-def _make_members(cls: Any, values: dict[str, Any]) -> None:
-    """A member for each value; a name whose value another has is its alias."""
-    by_name, by_value, names = cls._member_map_, cls._value2member_map_, cls._member_names_
-    plain: Any = int if issubclass(cls, int) else str if issubclass(cls, str) else None
+def _members(name: str, base: Any, values: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """A member for each value, by name; a name whose value another has is its alias. `known` learns the others."""
+    plain: Any = int if issubclass(base, int) else str if issubclass(base, str) else None
     new: Any = plain.__new__ if plain else object.__new__
-    initialize = cls.__init__ if cls.__init__ is not object.__init__ else None
-    for name, value in values.items():
+    by_value, names, by_name = known["_value2member_map_"], known["_member_names_"], {}
+    for own_name, value in values.items():
         if plain and value.__class__ is not plain:
             if not isinstance(value, plain):
-                raise TypeError(f"{value!r} of {cls.__name__}.{name} is no {plain.__name__}")
+                raise TypeError(f"{value!r} of {name}.{own_name} is no {plain.__name__}")
             value = plain(value)
         member = by_value.get(value)
         if member is None:
-            member = by_value[value] = new(cls, value) if plain else new(cls)
+            member = by_value[value] = new(base, value) if plain else new(base)
             given = member.__dict__
-            given["name"] = name
+            given["name"] = own_name
             given["value"] = value
-            if initialize:
-                initialize(member, *(value if isinstance(value, tuple) else (value,)))
-            names.append(name)
-        by_name[name] = member
-        _set_attribute(cls, name, member)
+            names.append(own_name)
+        by_name[own_name] = member
+    return by_name
 
 
 def _missing(cls: Any, value: object) -> Any:

@@ -61,85 +61,71 @@ def frozen4_3(self, f0, f1, f2, f3):
 
 
 def frozen5(self, f0, f1, f2, f3, f4):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
 
 
 def frozen6(self, f0, f1, f2, f3, f4, f5):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
 
 
 def frozen6_2_3(self, f0, f1, f2, f3, f4, f5):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = make2() if f2 is absent else f2
-    self.f3 = make3() if f3 is absent else f3
-    self.f4 = f4
-    self.f5 = f5
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, make2() if f2 is absent else f2)
+    set3(self, make3() if f3 is absent else f3)
+    set4(self, f4)
+    set5(self, f5)
 
 
 def frozen6_then(self, f0, f1, f2, f3, f4, f5):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
     self.__post_init__()
 
 
 def frozen7(self, f0, f1, f2, f3, f4, f5, f6):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = f6
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, f6)
 
 
 def frozen8(self, f0, f1, f2, f3, f4, f5, f6, f7):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = f6
-    self.f7 = f7
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, f6)
+    set7(self, f7)
 
 
 def frozen8_then(self, f0, f1, f2, f3, f4, f5, f6, f7):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = f6
-    self.f7 = f7
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, f6)
+    set7(self, f7)
     self.__post_init__()
 
 

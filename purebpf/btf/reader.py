@@ -155,7 +155,8 @@ class Btf:
         """The BTF in `data`, in either byte order; `base` is what a split BTF continues.
 
         `name` is for error messages; `scan` replaces the pure-Python walk over the records. `whole_names` asserts that
-        no name is the tail of another string, as in every BTF that pahole wrote: `find` need not look.
+        no name is the tail of another string and no string is there twice, as in every BTF that pahole wrote: `find`
+        need not look.
         `find` does what `bytes.find` does in any memory; with it `data` stays where it is, and must not change.
         """
         raw: Any = data if type(data) is bytes or find is not None else bytes(data)
@@ -270,10 +271,15 @@ class Btf:
             self._refuse(f"string offset {offset:#x} lies outside the string section of {self.string_end:#x} bytes")
         return str(self.memory[at:end], "utf-8", "surrogateescape")
 
-    def string_offsets(self, text: str) -> list[int]:
-        """Every offset at which `text` stands as a string of its own (base's first), without building an index."""
-        found = self.base.string_offsets(text) if self.base else []
-        return found + self._search(b"\0" + text.encode("utf-8", "surrogateescape") + b"\0", 1)
+    def string_offsets(self, text: str, *, once: bool = False) -> list[int]:
+        """Every offset at which `text` stands as a string of its own (base's first), without building an index.
+
+        With `once` the search ends where it is found.
+        """
+        found = self.base.string_offsets(text, once=once) if self.base else []
+        if once and found:
+            return found
+        return found + self._search(b"\0" + text.encode("utf-8", "surrogateescape") + b"\0", 1, once=once)
 
     def strings_with(self, part: bytes) -> Iterator[str]:
         """The own strings in which `part` stands; no copy of the string section is made."""
@@ -346,14 +352,14 @@ class Btf:
         if "\0" in name:
             return ()
         if self._whole_names:
-            return self.string_offsets(name)
+            return self.string_offsets(name, once=True)
         needle = name.encode("utf-8", "surrogateescape") + b"\0"
         found = (self.base._search(needle, 0) if self.base else []) + self._search(needle, 0)
         if len(found) <= _FEW_PLACES:
             return found
         return set(found).intersection(memoryview(self._name_offsets()).cast("I"))
 
-    def _search(self, needle: bytes, skip: int) -> list[int]:
+    def _search(self, needle: bytes, skip: int, *, once: bool = False) -> list[int]:
         """String offsets at which `needle` stands in the own strings, plus `skip`."""
         begin, end = self._header.strings, self._header.strings_end
         memory, found = self.memory, []
@@ -361,7 +367,7 @@ class Btf:
         at = self._find_in(memory, needle, begin, end)
         while at >= 0:
             found.append(at + shift)
-            at = self._find_in(memory, needle, at + 1, end)
+            at = -1 if once else self._find_in(memory, needle, at + 1, end)
         # A split BTF's first string has no NUL before it.
         if skip and self.base and memory[begin : min(begin + len(needle) - 1, end)] == needle[1:]:
             found.insert(0, self._string_base)
