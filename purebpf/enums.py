@@ -41,7 +41,7 @@ class _EnumType(type):
     _member_names_: list[str]
     _value2member_map_: dict[Any, Any]
 
-    def __new__(metacls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> _EnumType:
+    def __new__(metacls, name: str, bases: tuple[type, ...], namespace: dict[str, Any]) -> Any:
         for base in bases:
             if getattr(base, "_member_map_", None):
                 raise TypeError(f"<enum {name!r}> cannot extend {base!r}")

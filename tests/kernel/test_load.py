@@ -398,7 +398,7 @@ def test_without_debug_nothing_is_logged(bpf_object: BpfFile, caplog: pytest.Log
 def test_the_first_load_of_a_process_imports_no_enum_and_nothing_that_comes_with_it() -> None:
     program = """
 import sys
-import purebpf.frozen
+import purebpf
 before = set(sys.modules)
 purebpf.load(purebpf.open("bpf/built/bootstrap.bpf.o")).close()
 print(*set(sys.modules) - before)
