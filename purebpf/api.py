@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from os import PathLike
 
-    from purebpf.live.kernel import Kernel
+    from purebpf.live.seam import Kernel
     from purebpf.plan.stages import FileRead, Source
     from purebpf.plan.target import Target
 

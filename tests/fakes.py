@@ -15,7 +15,8 @@ from typing import Any, Final
 
 from purebpf.btf import Btf, BtfError, size_of
 from purebpf.errors import KernelError, NotPermitted, VerifierError
-from purebpf.live.kernel import Handle, Kernel, LineOf, LoadLog, MapFacts, Memory
+from purebpf.live.kernel import LoadLog, MapFacts
+from purebpf.live.seam import Handle, Kernel, LineOf, Memory
 from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
 from purebpf.uapi import BPF_F_ALL_CPUS, MapType, ProgramType
 

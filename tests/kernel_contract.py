@@ -14,7 +14,8 @@ from purebpf.btf import Array, BtfWriter, Function, FunctionProto, Int, Linkage
 from purebpf.errors import KernelError, NotPermitted, VerifierError
 from purebpf.insn import Assembler
 from purebpf.insn.asm import R0, R1
-from purebpf.live.kernel import Handle, Kernel, MapFacts
+from purebpf.live.kernel import MapFacts
+from purebpf.live.seam import Handle, Kernel
 from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
 from purebpf.uapi import MapType, ProgramType
 from purebpf.units import TypeId

@@ -26,7 +26,7 @@ from purebpf.elf.tables import (
     read_symbols,
 )
 from purebpf.errors import ElfError, ObjectFileError
-from purebpf.units import ByteOrder, Protocol
+from purebpf.units import ByteOrder
 
 BPF_MACHINES = (0, EM_BPF)
 """e_machine of a BPF object: EM_BPF, and EM_NONE, which LLVM wrote before BPF had a number (2016)."""
@@ -48,18 +48,13 @@ _RELOCATIONS = (int(SectionType.REL), int(SectionType.RELA))
 _RawSection = tuple[int, int, int, int, int, int, int, int, int, int]
 
 
-class _PathLike(Protocol):
-    """os.PathLike, without importing os."""
-
-    def __fspath__(self) -> str: ...
-
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Container
+    from os import PathLike
     from typing import BinaryIO
 
-    Source = str | _PathLike | bytes | bytearray | memoryview | BinaryIO
+    Source = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 
 def read_elf(source: Source, *, name: str | None = None, machines: Container[int] | None = BPF_MACHINES) -> ElfFile:

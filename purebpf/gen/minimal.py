@@ -33,7 +33,8 @@ from purebpf.btf.references import references, with_references
 from purebpf.enums import IntEnum
 from purebpf.errors import RelocationError
 from purebpf.relocate.access import ENUM_KINDS, FIELD_KINDS, Access, locate
-from purebpf.relocate.candidates import ModuleTypes, places
+from purebpf.relocate.candidates import places
+from purebpf.relocate.kernel_facts import ModuleTypes
 from purebpf.relocate.resolve import Decision, Resolver, accesses_in_order
 from purebpf.spec.model import ObjectSpec
 from purebpf.units import TypeId

@@ -17,7 +17,7 @@ from purebpf.syscall import calls, objects
 from purebpf.syscall.fd import Fd
 
 if TYPE_CHECKING:
-    from purebpf.live.kernel import Memory
+    from purebpf.live.seam import Memory
 
 _KEY = bytes(4)
 

@@ -1,9 +1,4 @@
-"""The seam between a plan and whoever carries it out: the `Kernel` protocol and the running kernel behind it.
-
-Rules: a method is one request and decides nothing (fallbacks are the loader's); what it makes is a `Handle` that
-its caller closes; a refusal is a `KernelError` that names the thing. Other kernels stand behind the same
-protocol: one that records, one that is faked, one that fails at step N.
-"""
+"""The running kernel behind the seam of `purebpf.live.seam`, whose rules it keeps."""
 
 from __future__ import annotations
 
@@ -15,12 +10,13 @@ from purebpf.host import kernel_error
 from purebpf.standard import Callable
 from purebpf.syscall import calls
 from purebpf.syscall.fd import Fd
-from purebpf.units import Protocol
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Final
 
+    from purebpf.live.seam import Handle, LineOf, Memory
     from purebpf.plan.steps import CreateMap, LoadBtf, LoadProgram
 
 # libbpf starts with 16 MiB; most verdicts fit into far less, and a log that was cut is asked for again.
@@ -29,35 +25,6 @@ _LOG_START: Final = 1 << 18
 _LOG_LEAST: Final = 128
 # The kernel takes up to UINT_MAX >> 2 since 5.2; nobody can read that much.
 _LOG_LIMIT: Final = 1 << 28
-
-LineOf = Callable[[int], str | None]
-"""The C source line of an instruction of the program, None where the file does not tell."""
-
-
-class Handle(Protocol):
-    """Something open in a kernel: a real fd, or a fake's number."""
-
-    @property
-    def number(self) -> int:
-        """What other requests name it by; ValueError once closed."""
-
-    def close(self) -> None:
-        """Give it back; twice is fine."""
-
-
-class Memory(Protocol):
-    """The memory of an arena in this process; closed with the object."""
-
-    @property
-    def view(self) -> memoryview:
-        """All of it, in single bytes."""
-
-    @property
-    def address(self) -> int:
-        """Where it lies, as pointers of programs into it say."""
-
-    def close(self) -> None:
-        """Give it back; twice is fine."""
 
 
 class MapFacts(Frozen):
@@ -81,63 +48,6 @@ class LoadLog(Mutable):
     level: int = 0
     size: int = 0
     text: str = field(default="", repr=False)
-
-
-class Kernel(Protocol):
-    """What a load asks of a kernel."""
-
-    def load_btf(self, step: LoadBtf) -> Handle:
-        """Take an object's types."""
-
-    def create_map(
-        self, step: CreateMap, *, btf: Handle | None, inner: Handle | None, module: Handle | None = None
-    ) -> Handle:
-        """Make a map; `btf` gives meaning to its type ids, `inner` is the template of a map of maps, `module` the
-        types of the module whose struct a struct_ops implements.
-        """
-
-    def update_map(self, name: str, handle: Handle, key: bytes, value: bytes, flags: int = 0) -> None:
-        """Set an element."""
-
-    def map_memory(self, name: str, handle: Handle, *, size: int, address: int) -> Memory:
-        """Map all of an arena into this process, at `address` if that is not 0."""
-
-    def freeze_map(self, name: str, handle: Handle) -> None:
-        """Make a map read-only for user space."""
-
-    def open_module(self, name: str) -> Handle:
-        """The types of a kernel module, for programs that name something in it."""
-
-    def load_program(
-        self,
-        step: LoadProgram,
-        code: bytes,
-        *,
-        btf: Handle | None,
-        line_of: LineOf,
-        fd_array: bytes = b"",
-        attach_fd: int = 0,
-        log: LoadLog | None = None,
-    ) -> Handle:
-        """Verify and load a program; `code` and `fd_array` have the fds of its maps and modules in place.
-
-        `attach_fd` is whose type `step.attach` names: a module's, a program's, or 0 for the kernel's.
-        """
-
-    def bind_map(self, program: Handle, handle: Handle) -> None:
-        """Tie a map's life to a program's."""
-
-    def open_pinned(self, path: str) -> Handle | None:
-        """The map pinned at `path`, None if nothing is there."""
-
-    def pin(self, path: str, handle: Handle) -> None:
-        """Pin a map; errno EEXIST if something is there."""
-
-    def unpin(self, path: str) -> None:
-        """Remove a pin; it may be gone already."""
-
-    def map_facts(self, handle: Handle) -> MapFacts:
-        """What an existing map is."""
 
 
 class RunningKernel:

@@ -14,7 +14,7 @@ import errno
 from purebpf.btf import Btf, InfoSection, line_infos
 from purebpf.errors import KernelError, NotPermitted
 from purebpf.frozen import Mutable, field, replace
-from purebpf.live.kernel import Handle, Kernel, LoadLog, MapFacts, Memory
+from purebpf.live.kernel import LoadLog, MapFacts
 from purebpf.logs import DEBUG, logger
 from purebpf.plan.steps import (
     NOWHERE,
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from logging import Logger
     from typing import Final
+
+    from purebpf.live.seam import Handle, Kernel, Memory
 
 # The kernel adds BPF_F_RDONLY_PROG to these: it says nothing of the declaration.
 _READ_ONLY_BY_KIND: Final = (MapType.DEVMAP, MapType.DEVMAP_HASH)

@@ -14,43 +14,14 @@ from purebpf.errors import RelocationError
 from purebpf.frozen import Frozen, Mutable, field
 from purebpf.relocate.access import Place, enumerators_of, places_of
 from purebpf.relocate.compat import essential_name, kinds_compatible
-from purebpf.units import Protocol, TypeId
+from purebpf.units import TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from typing import Any
 
     from purebpf.btf import Btf
-
-
-class ModuleTypes(Protocol):
-    """A kernel module with types of its own, which continue the kernel's."""
-
-    @property
-    def name(self) -> str:
-        """The module's name."""
-
-    @property
-    def btf(self) -> Btf:
-        """Its types, split, with the kernel's as base."""
-
-
-class KernelTypes(Protocol):
-    """What CO-RE needs of a target; `purebpf.plan.target.Target` has it. The types may be slow to read, so only what
-    has to be looked for asks for them.
-    """
-
-    @property
-    def name(self) -> str:
-        """What messages call the kernel."""
-
-    @property
-    def core_btf(self) -> Btf | None:
-        """The kernel's own types, None where it has none."""
-
-    def core_modules(self) -> Iterable[ModuleTypes]:
-        """The modules that have types, in the order in which they were loaded."""
+    from purebpf.relocate.kernel_facts import KernelTypes
 
 
 class Candidate(Frozen):

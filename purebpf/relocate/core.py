@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from purebpf.relocate.candidates import KernelTypes
+    from purebpf.relocate.kernel_facts import KernelTypes
 
 
 def adapt(spec: ObjectSpec, programs: Iterable[str], target: KernelTypes) -> AdaptedCode:

@@ -1,4 +1,4 @@
-"""What the stage `externs` asks of a target, as protocols; `purebpf.plan.target.Target` has it all."""
+"""What the stages `core` and `externs` ask of a target, as protocols; `purebpf.plan.target.Target` has it all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from purebpf.btf import Btf
-    from purebpf.relocate.candidates import ModuleTypes
+
+
+class ModuleTypes(Protocol):
+    """A kernel module with types of its own, which continue the kernel's."""
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+
+    @property
+    def btf(self) -> Btf:
+        """Its types, split, with the kernel's as base."""
+
+
+class KernelTypes(Protocol):
+    """What CO-RE needs of a target; `purebpf.plan.target.Target` has it. The types may be slow to read, so only what
+    has to be looked for asks for them.
+    """
+
+    @property
+    def name(self) -> str:
+        """What messages call the kernel."""
+
+    @property
+    def core_btf(self) -> Btf | None:
+        """The kernel's own types, None where it has none."""
+
+    def core_modules(self) -> Iterable[ModuleTypes]:
+        """The modules that have types, in the order in which they were loaded."""
 
 
 class Symbols(Protocol):

@@ -14,7 +14,6 @@ from purebpf.frozen import Frozen, field
 from purebpf.relocate.access import ENUM_KINDS, FIELD_KINDS, Access, locate, parse_access
 from purebpf.relocate.candidates import (
     Candidate,
-    KernelTypes,
     candidates,
     enumerators,
     known_answers,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Final
 
+    from purebpf.relocate.kernel_facts import KernelTypes
     from purebpf.units import ByteOrder, TypeId
 
 _TYPE_ID_LOCAL: Final = CoreKind.TYPE_ID_LOCAL

@@ -18,7 +18,7 @@ from purebpf.live.maps.base import Map, MapShape
 from purebpf.syscall.fd import Fd
 
 if TYPE_CHECKING:
-    from purebpf.live.kernel import Memory
+    from purebpf.live.seam import Memory
 
 # Python's mmap cannot choose an address. Unlike MAP_FIXED, which libbpf uses, this (4.17) never takes the place of
 # something that is there already.

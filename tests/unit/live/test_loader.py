@@ -13,8 +13,9 @@ import pytest
 
 from purebpf.btf import Btf, BtfWriter
 from purebpf.errors import KernelError, NotPermitted, VerifierError
-from purebpf.live.kernel import Handle, MapFacts
+from purebpf.live.kernel import MapFacts
 from purebpf.live.loader import Loaded, execute
+from purebpf.live.seam import Handle
 from purebpf.plan.stages import open_object, plan_object
 from purebpf.plan.steps import CreateMap, LoadBtf, LoadPlan, LoadProgram
 from purebpf.plan.target import Feature, Target
