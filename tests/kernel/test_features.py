@@ -13,6 +13,7 @@ from purebpf.syscall import calls
 
 NOBODY = """
 import os
+import purebpf.host.permissions
 from purebpf.errors import NotPermitted
 from purebpf.host.features import supports
 from purebpf.plan.target import Feature
