@@ -18,7 +18,8 @@ from purebpf.btf import Btf, Function, InfoSection, Kind, Variable, line_at, res
 from purebpf.errors import BpfError, NotPermitted, RelocationError, UnresolvedExtern
 from purebpf.frozen import Frozen, Mutable, field
 from purebpf.near import did_you_mean
-from purebpf.relocate.compat import essential_name, types_compatible
+from purebpf.relocate.comparison import types_compatible
+from purebpf.relocate.compat import essential_name
 from purebpf.relocate.extern_code import fill, word_for
 from purebpf.relocate.kconfig import encode, encode_number
 from purebpf.relocate.model import KCONFIG_MAP, Address, Failure, Found, KernelType, LinkedProgram, ResolvedExterns

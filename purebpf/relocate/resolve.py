@@ -20,7 +20,6 @@ from purebpf.relocate.candidates import (
     known_questions,
     places,
 )
-from purebpf.relocate.compat import Comparison
 from purebpf.relocate.values import FOUND_OR_ZERO, Value, may_resize, value_of, words
 from purebpf.spec.model import CoreAccess, FunctionSpec
 
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Final
 
+    from purebpf.relocate.comparison import Comparison
     from purebpf.relocate.kernel_facts import KernelTypes
     from purebpf.units import ByteOrder, TypeId
 
@@ -180,6 +180,8 @@ class Resolver:
             return found if isinstance(found, Access) else None
         comparison = self._comparisons.get(target)
         if comparison is None:
+            from purebpf.relocate.comparison import Comparison
+
             comparison = self._comparisons[target] = Comparison(self._local, target)
         same = comparison.match if kind is CoreKind.TYPE_MATCHES else comparison.compatible
         return Access(root) if same(access.root, root) else None
