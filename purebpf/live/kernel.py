@@ -7,7 +7,6 @@ import errno
 from purebpf.errors import BpfError, KernelError, VerifierError
 from purebpf.frozen import Frozen, Mutable, field
 from purebpf.host import kernel_error
-from purebpf.standard import Callable
 from purebpf.syscall import calls
 from purebpf.syscall.fd import Fd
 
