@@ -4,17 +4,19 @@ A module's file stands behind those of the modules that it imports. purebpf/quic
 """
 
 MODULES = {
-    "purebpf.api": (
+    "purebpf.uapi": (
+        "enums.py",
+        "units.py",
+        "uapi.py",
         "errors.py",
+    ),
+    "purebpf.api": (
         "live/__init__.py",
         "initializers.py",
         "frozen.py",
         "host/__init__.py",
         "syscall/__init__.py",
         "syscall/load_attrs.py",
-        "enums.py",
-        "units.py",
-        "uapi.py",
         "syscall/calls.py",
         "syscall/fd.py",
         "live/kernel.py",

@@ -66,7 +66,9 @@ def _all_is_plain(folder: str) -> bool:
     flags = sys.flags
     return (
         type(sys.path_importer_cache.get(folder)) is FileFinder
-        and not (flags.optimize or flags.verbose or sys.pycache_prefix or "importtime" in sys._xoptions)
+        and folder.startswith("/")
+        and (sys.pycache_prefix is None or sys.pycache_prefix.startswith("/"))
+        and not (flags.optimize or flags.verbose or "importtime" in sys._xoptions)
         and sys.implementation.cache_tag is not None
         and not count_of_other_threads()
         and all(getattr(finder, "__module__", None) in _PLAIN_FINDERS for finder in sys.meta_path)
@@ -124,7 +126,9 @@ def _module(name: str, path: str) -> ModuleType:
 def _compiled(path: str) -> str:
     """Where the bytecode of a source lies."""
     folder, _, file = path.rpartition("/")
-    return f"{folder}/__pycache__/{file[:-3]}.{sys.implementation.cache_tag}.pyc"
+    prefix = sys.pycache_prefix
+    place = f"{folder}/__pycache__" if prefix is None else f"{prefix.rstrip('/')}{folder}"
+    return f"{place}/{file[:-3]}.{sys.implementation.cache_tag}.pyc"
 
 
 def _code(path: str) -> CodeType | None:
