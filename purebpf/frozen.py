@@ -86,6 +86,7 @@ _PLAIN = {bool, bytes, int, str, tuple, type(None)}
 _SET_ONE_BY_ONE = 8
 """Up to so many fields calling the setters is hardly slower than becoming another class twice (0.2 us for 8), and
 spares the making of that other class (20 us)."""
+_SETTERS = tuple([f"set{number}" for number in range(_SET_ONE_BY_ONE)])
 
 
 # What values do: the same functions for all classes ------------------------------------------------------------------
@@ -242,22 +243,21 @@ def _initializer(cls: Any) -> Any:
     if tuple(given) != names[len(names) - len(given) :]:
         raise TypeError(f"class {cls.__name__}: a non-default argument follows a default argument")
     is_frozen = _is_frozen(cls)
-    made_when_absent = tuple(factory is not None for factory in factories) or (False,) * len(names)
-    pattern = _pattern(made_when_absent, is_frozen, hasattr(cls, "__post_init__"))
-    renamed = dict(zip(pattern.co_varnames[1:], names, strict=True))
-    code = pattern.replace(
-        co_varnames=("self", *names),
-        co_names=tuple(map(renamed.get, pattern.co_names, pattern.co_names)),
-        co_qualname=f"{cls.__qualname__}.__init__",
-    )
+    own = cls.__dict__
+    made_when_absent = tuple([factory is not None for factory in factories]) if factories else (False,) * len(names)
+    pattern = _pattern(made_when_absent, is_frozen, "__post_init__" in own)
     known = {"__name__": cls.__module__, "final": cls, "absent": _ABSENT}
+    stored = pattern.co_names
     if factories:
         known.update({f"make{number}": factory for number, factory in enumerate(factories)})
     if is_frozen and len(names) <= _SET_ONE_BY_ONE:
-        slots = cls.__dict__
-        known.update({f"set{number}": slots[name].__set__ for number, name in enumerate(names)})
-    elif is_frozen:
-        known.update(become=_become, draft=type(cls.__name__, (), {"__slots__": cls.__slots__}))
+        known.update(zip(_SETTERS, [own[name].__set__ for name in names], strict=False))
+    else:
+        renamed = dict(zip(pattern.co_varnames[1:], names, strict=True))
+        stored = tuple(map(renamed.get, stored, stored))
+        if is_frozen:
+            known.update(become=_become, draft=type(cls.__name__, (), {"__slots__": cls.__slots__}))
+    code = pattern.replace(co_varnames=("self", *names), co_names=stored, co_qualname=f"{cls.__qualname__}.__init__")
     made = _FUNCTION(code, known, "__init__", tuple(given.values()))
     made.__annotations__ = {**cls.__annotations__, "return": None}
     return made
