@@ -6,14 +6,14 @@
         for event in execs.maps["events"]:        # decoded by the object's own types
             print(event.pid, event.comm)
 
-Errors and enumerations are here at once; the other names are loaded when first used, so that `import purebpf` costs
-less than half of what starting the interpreter does.
+Errors, enumerations, targets and plans are here at once; the other names are loaded when first used, so that
+`import purebpf` costs less than half of what starting the interpreter does.
 """
 
 from purebpf.quick_import import imported
 
-# What the next two import, at less than Python's usual cost.
-imported("purebpf.uapi", __path__[0])
+# With all that the next ones import, at less than Python's usual cost.
+imported("purebpf.plan.target", __path__[0])
 
 from purebpf.errors import (  # noqa: E402
     AttachTargetError,
@@ -31,6 +31,8 @@ from purebpf.errors import (  # noqa: E402
     UnresolvedExtern,
     VerifierError,
 )
+from purebpf.plan.steps import LoadPlan  # noqa: E402
+from purebpf.plan.target import Feature, Target  # noqa: E402
 from purebpf.uapi import AttachType, LinkType, MapType, ProgramType  # noqa: E402
 
 # typing costs 5 ms to import; type checkers know this name anyway.
@@ -48,8 +50,6 @@ if TYPE_CHECKING:
     from purebpf.live.program import Program
     from purebpf.live.ringbuf import RingBuffer
     from purebpf.live.tracepipe import trace_pipe
-    from purebpf.plan.steps import LoadPlan
-    from purebpf.plan.target import Feature, Target
     from purebpf.preflight.judge import check
     from purebpf.preflight.report import Finding, Report, Verdict
     from purebpf.spec.model import ObjectSpec
@@ -61,17 +61,14 @@ __version__ = "0.1.0"
 _PLACES = {
     "Attached": "with_block",
     "BpfObject": "live.object",
-    "Feature": "plan.target",
     "Finding": "preflight.report",
     "Link": "live.link",
     "Links": "live.links",
-    "LoadPlan": "plan.steps",
     "Map": "live.maps",
     "ObjectSpec": "spec.model",
     "Program": "live.program",
     "Report": "preflight.report",
     "RingBuffer": "live.ringbuf",
-    "Target": "plan.target",
     "Verdict": "preflight.report",
     "attached": "with_block",
     "check": "preflight.judge",

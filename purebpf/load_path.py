@@ -4,16 +4,20 @@ A module's file stands behind those of the modules that it imports. purebpf/quic
 """
 
 MODULES = {
-    "purebpf.uapi": (
+    "purebpf.plan.target": (
+        "standard.py",
+        "plan/__init__.py",
         "enums.py",
+        "errors.py",
+        "initializers.py",
+        "frozen.py",
+        "plan/target.py",
         "units.py",
         "uapi.py",
-        "errors.py",
+        "plan/steps.py",
     ),
     "purebpf.api": (
         "live/__init__.py",
-        "initializers.py",
-        "frozen.py",
         "host/__init__.py",
         "syscall/__init__.py",
         "syscall/load_attrs.py",
@@ -21,7 +25,6 @@ MODULES = {
         "syscall/fd.py",
         "live/kernel.py",
         "btf/types.py",
-        "standard.py",
         "btf/kinds.py",
         "btf/edits.py",
         "btf/decode.py",
@@ -31,8 +34,6 @@ MODULES = {
         "btf/layout.py",
         "btf/__init__.py",
         "logs.py",
-        "plan/__init__.py",
-        "plan/steps.py",
         "spec/model.py",
         "spec/sections.py",
         "spec/__init__.py",
@@ -47,7 +48,6 @@ MODULES = {
         "insn/__init__.py",
         "insn/words.py",
         "insn/patch.py",
-        "plan/target.py",
         "plan/downgrade.py",
         "plan/build.py",
         "plan/sanitize.py",

@@ -13,7 +13,7 @@ import purebpf
 PACKAGE = Path(purebpf.__path__[0])
 PLACE = PACKAGE / "load_path.py"
 BEGINNINGS = {
-    "purebpf.uapi": "purebpf",  # what the package itself imports
+    "purebpf.plan.target": "purebpf",  # what the package itself imports
     "purebpf.api": "purebpf.api",
     "purebpf.host.target": "purebpf.host.target",
 }
