@@ -72,6 +72,7 @@ MODULES = {
         "host/cpus.py",
         "host/features.py",
         "host/version.py",
+        "syscall/native.py",
         "host/target.py",
     ),
 }

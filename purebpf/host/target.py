@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 
+from purebpf.btf import Btf
 from purebpf.host.cpus import possible_cpus
 from purebpf.host.features import supports
 from purebpf.host.version import running_version
 from purebpf.plan.target import RUNNING, ModuleTypes, ProgramTypes, Target
 from purebpf.standard import remembered
+from purebpf.syscall.native import btf_scan, find, map_file
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from purebpf.btf import Btf
     from purebpf.host.kallsyms import Kallsyms
     from purebpf.plan.kconfig import ConfigText
     from purebpf.units import HasFd
@@ -43,9 +44,6 @@ def running_target() -> Target:
 @remembered
 def _read_btf() -> Btf | None:
     """The kernel's types: 5 MB, which since 6.16 can be mapped and need not be copied."""
-    from purebpf.btf import Btf
-    from purebpf.syscall.native import btf_scan, find
-
     try:
         with open(VMLINUX_BTF, "rb", buffering=0) as file:
             data = _mapped(file.fileno()) or file.read()
@@ -56,8 +54,6 @@ def _read_btf() -> Btf | None:
 
 def _mapped(fd: int) -> memoryview | None:
     """The file's memory, for the life of the process as the types are; None on kernels that cannot map it."""
-    from purebpf.syscall.native import map_file
-
     try:
         return map_file(fd, os.fstat(fd).st_size)
     except OSError:
