@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _PLAIN_FINDERS = {"_frozen_importlib", "_frozen_importlib_external", "_distutils_hack"}
 _GOES_BY_TIME = MAGIC_NUMBER + bytes(4)
+_TAG = f".{sys.implementation.cache_tag}.pyc"
+_CODE, _MODULE = type((lambda: None).__code__), type(sys)
 
 
 def imported(module: str, folder: str) -> ModuleType:
@@ -82,22 +84,24 @@ def _run(places: Collection[str], folder: str) -> None:
     made = []
     try:
         for place in places:
-            name = f"purebpf.{place.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
+            name = f"purebpf.{place[:-3].removesuffix('/__init__').replace('/', '.')}"
             if name in modules and name not in begun:
                 continue
             # Each is run before the next one is read: what only the reading and running needs is used again.
-            code = _code(f"{folder}/{place}")
+            path = f"{folder}/{place}"
+            compiled = _compiled(path)
+            code = _code(path, compiled)
             if code is None:
                 return
             package, _, own_name = name.rpartition(".")
             if package not in modules:
                 above = f"{place.rpartition('/')[0]}/__init__.py"
                 if above in places:  # its turn comes when its modules are there
-                    begun[package] = _module(package, f"{folder}/{above}")
+                    begun[package] = _module(package, f"{folder}/{above}", _compiled(f"{folder}/{above}"))
                     made.append(package)
                 else:
                     __import__(package)
-            module = begun.pop(name, None) or _module(name, f"{folder}/{place}")
+            module = begun.pop(name, None) or _module(name, path, compiled)
             made.append(name)
             exec(code, module.__dict__)
             setattr(modules[package], own_name, modules[name])
@@ -107,18 +111,16 @@ def _run(places: Collection[str], folder: str) -> None:
             modules.pop(name, None)
 
 
-def _module(name: str, path: str) -> ModuleType:
+def _module(name: str, path: str, compiled: str) -> ModuleType:
     """An empty module among those that are imported, as Python would have made it."""
     loader = SourceFileLoader(name, path)
     spec = ModuleSpec(name, loader, origin=path)
     spec.has_location = True
-    spec.cached = _compiled(path)
-    module = sys.modules[name] = type(sys)(name)
-    module.__spec__, module.__loader__, module.__file__ = spec, loader, path
-    module.__dict__["__cached__"] = spec.cached
-    folder, _, file = path.rpartition("/")
-    if file == "__init__.py":
-        spec.submodule_search_locations = module.__path__ = [folder]
+    spec.cached = compiled
+    module = sys.modules[name] = _MODULE(name)
+    module.__dict__.update(__spec__=spec, __loader__=loader, __file__=path, __cached__=compiled)
+    if path.endswith("/__init__.py"):
+        spec.submodule_search_locations = module.__path__ = [path[: -len("/__init__.py")]]
     module.__package__ = spec.parent
     return module
 
@@ -128,14 +130,19 @@ def _compiled(path: str) -> str:
     folder, _, file = path.rpartition("/")
     prefix = sys.pycache_prefix
     place = f"{folder}/__pycache__" if prefix is None else f"{prefix.rstrip('/')}{folder}"
-    return f"{place}/{file[:-3]}.{sys.implementation.cache_tag}.pyc"
+    return f"{place}/{file[:-3]}{_TAG}"
 
 
-def _code(path: str) -> CodeType | None:
+def _code(path: str, compiled: str) -> CodeType | None:
     """The bytecode of a source, if it goes by the source's time and size and both are right."""
     try:
         source = stat(path)
-        data = _start_of(_compiled(path), 3 * source.st_size + 4096)
+        fd = open(compiled, O_RDONLY | O_CLOEXEC)
+        try:
+            # All of the file, for bytecode is hardly larger than its source; else `loads` misses the end.
+            data = read(fd, 3 * source.st_size + 4096)
+        finally:
+            close(fd)
         made_from = int(source.st_mtime) & 0xFFFFFFFF | (source.st_size & 0xFFFFFFFF) << 32
         if data[:16] != _GOES_BY_TIME + made_from.to_bytes(8, "little"):
             return None
@@ -144,15 +151,3 @@ def _code(path: str) -> CodeType | None:
     except (OSError, EOFError, ValueError, TypeError):
         return None
     return code if type(code) is _CODE else None
-
-
-_CODE = type((lambda: None).__code__)
-
-
-def _start_of(path: str, size: int) -> bytes:
-    """A file's first bytes: all of them, for bytecode is hardly larger than its source; else `loads` misses the end."""
-    fd = open(path, O_RDONLY | O_CLOEXEC)
-    try:
-        return read(fd, size)
-    finally:
-        close(fd)

@@ -22,15 +22,13 @@ PACKAGE = Path(purebpf.__path__[0])
 # Every module of the package: what the import system says of it, and what is in it.
 DESCRIBE = """
 import json, pkgutil, sys
-import purebpf, purebpf.quick_import as quick_import
-quick, make = [], quick_import._module
-def note(name, path):
-    quick.append(name)
-    return make(name, path)
-quick_import._module = note
+by_python = set()
+sys.addaudithook(lambda event, told: by_python.add(told[0]) if event == "import" else None)
 if sys.argv[1] == "regular":
-    quick_import._all_is_plain = lambda folder: False
+    sys.meta_path.insert(0, type("Hook", (), {"find_spec": staticmethod(lambda *_: None)}))
+import purebpf
 purebpf.load, purebpf.running_target
+quick = [name for name in sys.modules if name.startswith("purebpf") and name not in by_python]
 told = {}
 for found in pkgutil.walk_packages(purebpf.__path__, "purebpf."):
     if not found.name.endswith("__main__"):
@@ -52,25 +50,22 @@ print(json.dumps([told, quick]))
 # have; and whether all came quickly.
 USE = """
 import json, sys
-import purebpf, purebpf.quick_import as quick_import
-quick, make = [], quick_import._module
-def note(name, path):
-    quick.append(name)
-    return make(name, path)
-quick_import._module = note
+by_python = set()
+sys.addaudithook(lambda event, told: by_python.add(told[0]) if event == "import" else None)
 if sys.argv[1] == "regular":
-    quick_import._all_is_plain = lambda folder: False
+    sys.meta_path.insert(0, type("Hook", (), {"find_spec": staticmethod(lambda *_: None)}))
+import purebpf
 try:
     purebpf.load
-    import purebpf.near as near
-    told = [near.__doc__, near.__file__, near.__cached__, near.near_names.__code__.co_filename, sorted(vars(near))]
+    import purebpf.logs as one
+    told = [one.__doc__, one.__file__, one.__cached__, one.logger.__code__.co_filename, sorted(vars(one))]
 except Exception as error:
     told = [type(error).__name__, str(error)]
 for full_name, module in sys.modules.items():
     package, _, name = full_name.rpartition(".")
     if full_name.startswith("purebpf.") and module and getattr(sys.modules[package], name) is not module:
         told.append(name)
-print(json.dumps([told, "purebpf.api" in quick]))
+print(json.dumps([told, "purebpf.api" in sys.modules and "purebpf.api" not in by_python]))
 """
 
 
@@ -103,7 +98,7 @@ def compiled(source: Path, **how: Any) -> Path:
 
 
 def both_ways(folder: Path, **environment: str) -> tuple[Any, Any]:
-    """`near` of a copy of the package, imported the one way and the other."""
+    """`logs` of a copy of the package, imported the one way and the other."""
     environment["PYTHONPATH"] = str(folder.parent)
     kept = folder.with_name("kept")
     shutil.copytree(folder / "__pycache__", kept)
@@ -122,11 +117,11 @@ def test_every_module_is_as_python_itself_imports_it(copied: Path) -> None:
 
 
 def test_bytecode_from_elsewhere_has_the_new_paths_in_its_code(copied: Path) -> None:
-    compiled(copied / "near.py", dfile="/elsewhere/near.py")
+    compiled(copied / "logs.py", dfile="/elsewhere/logs.py")
     quick, regular = both_ways(copied)
     assert (quick[1], regular[1]) == (True, False)
     assert quick[0] == regular[0]
-    assert quick[0][3] == str(copied / "near.py")
+    assert quick[0][3] == str(copied / "logs.py")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +142,7 @@ def test_bytecode_from_elsewhere_has_the_new_paths_in_its_code(copied: Path) -> 
 )
 @pytest.mark.parametrize("writes", ["", "1"])
 def test_other_bytecode_gives_what_python_gives(copied: Path, damage: str, writes: str) -> None:
-    source = copied / "near.py"
+    source = copied / "logs.py"
     text = source.read_text()
     by_hash = py_compile.PycInvalidationMode
     place = compiled(source)
@@ -160,7 +155,7 @@ def test_other_bytecode_gives_what_python_gives(copied: Path, damage: str, write
             source.write_text(f"{text}\nmore = 22\n")
             os.utime(source, (written.st_atime, written.st_mtime))
         case "another time of source":
-            source.write_text(text.replace("def near_names", "def near_namez") + "near_names = near_namez\n")
+            source.write_text(text.replace("def logger(", "def loggeR(") + "logger = loggeR\n")
             os.utime(source, (1, 1))
         case "of another Python":
             place.write_bytes(b"\0\0" + good[2:])
@@ -173,7 +168,7 @@ def test_other_bytecode_gives_what_python_gives(copied: Path, damage: str, write
             cut = {"empty": b"", "header cut": good[:11], "code cut": good[:-9], "no code": good[:16] + b"N"}
             place.write_bytes(cut.get(damage, good[:16] + b"\xff\xff"))
     quick, regular = both_ways(copied, PYTHONDONTWRITEBYTECODE=writes)
-    assert quick[0] == regular[0]
+    assert (quick[1], quick[0]) == (False, regular[0])
 
 
 @pytest.mark.parametrize(
@@ -194,10 +189,19 @@ def test_who_may_be_concerned_is_not_passed_over(copied: Path, before: str, quic
     assert quick[1] is (quickly and "fastpath" not in before)
 
 
-@pytest.mark.parametrize("options", [("-O",), ("-OO",), ("-X", "pycache_prefix=/nowhere/at/all")])
-def test_other_places_of_bytecode_are_left_to_python(copied: Path, options: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("options", [("-O",), ("-OO",), ("-X", "importtime"), ("-X", "pycache_prefix=relative")])
+def test_other_ways_of_importing_are_left_to_python(copied: Path, options: tuple[str, ...]) -> None:
     quick, regular = (run(USE, way, options=options, PYTHONPATH=str(copied.parent)) for way in ("quick", "regular"))
     assert quick == regular
+
+
+@pytest.mark.parametrize("end", ["", "/"])
+def test_bytecode_may_lie_in_another_folder(copied: Path, tmp_path: Path, end: str) -> None:
+    options = ("-X", f"pycache_prefix={tmp_path}/elsewhere{end}")
+    run(USE, "regular", options=options, PYTHONPATH=str(copied.parent), PYTHONDONTWRITEBYTECODE="")
+    quick, regular = (run(USE, way, options=options, PYTHONPATH=str(copied.parent)) for way in ("quick", "regular"))
+    assert (quick[1], regular[1]) == (True, False)
+    assert quick[0] == regular[0]
 
 
 def test_the_package_may_lie_in_a_zip_file(tmp_path: Path) -> None:
