@@ -342,21 +342,20 @@ class _Maker(type):
             return super().__new__(maker, name, bases, namespace)
         if len(bases) > 1:
             raise TypeError(f"class {name}: it can have no other base than {bases[0].__name__}")
-        kinds = namespace.get("__annotations__", {})
-        fields = [name for name, kind in kinds.items() if "ClassVar" not in str(kind)]
-        given = {name: namespace.pop(name) for name in fields if name in namespace}
+        made = (_OF_FROZEN if bases[0] is Frozen else _OF_MUTABLE).copy()
         if "__eq__" in namespace:
-            namespace.setdefault("__hash__", None)
+            made["__hash__"] = None
+        kinds = namespace.get("__annotations__", {})
+        fields = passed = tuple(
+            [name for name, kind in kinds.items() if "ClassVar" not in (kind if kind.__class__ is str else str(kind))]
+        )
+        made["__purebpf_given__"] = given = {name: namespace.pop(name) for name in fields if name in namespace}
+        if given:
+            passed = tuple([name for name in fields if getattr(given.get(name), "init", True)])
+        made["__slots__"], made["__match_args__"] = fields, passed
         if "__doc__" not in namespace:
-            namespace["__doc__"] = f"{name}({', '.join(fields)})"
-        passed = [name for name in fields if name not in given or getattr(given[name], "init", True)]
-        made = {
-            **(_OF_FROZEN if bases[0] is Frozen else _OF_MUTABLE),
-            **namespace,
-            "__slots__": tuple(fields),
-            "__match_args__": tuple(passed),
-            "__purebpf_given__": given,
-        }
+            made["__doc__"] = f"{name}({', '.join(fields)})"
+        made.update(namespace)
         return type(name, (), made)
 
 
