@@ -2,7 +2,8 @@
 
 Rules: whatever a table refers to is checked when the file is read, so following a reference later never
 fails. Relocations are checked in bulk (the largest offset and the largest symbol index of a section, at C
-speed) and become objects only when asked for: an object with DWARF has hundreds of them that no one looks at.
+speed) and become objects only when asked for: an object with DWARF has hundreds of them that no one looks at. Those of
+sections that are never loaded are left out if they do not fit.
 
 Names are decoded once per offset and their total is limited to a small multiple of the file's size: names may
 overlap (linkers share tails), and without a limit n names of n bytes each would fit into a file of n bytes.
@@ -13,6 +14,7 @@ from __future__ import annotations
 from struct import Struct, unpack
 
 from purebpf.elf.model import (
+    SHF_ALLOC,
     SHN_ABS,
     SHN_COMMON,
     Relocation,
@@ -177,11 +179,26 @@ class RelocationTable(Mapping[int, tuple[Relocation, ...]]):
         self._decoded: dict[int, tuple[Relocation, ...]] = {}
 
     def add(self, table: Section, target: Section, symbol_count: int, *, file: str) -> None:
-        """Take in one REL or RELA section, after checking every entry."""
+        """Take in one REL or RELA section, after checking every entry.
+
+        Of a section that is not loaded (debug information, types) entries that do not fit are nobody's concern: those
+        of a compressed one speak of its bytes before they were compressed, others of bytes that a tool took out.
+        """
+        try:
+            taken = self._check(table, target, symbol_count, file=file)
+        except ElfError:
+            if target.flags & SHF_ALLOC:
+                raise
+            return
+        if taken:
+            self._tables.setdefault(target.index, []).append(table)
+
+    def _check(self, table: Section, target: Section, symbol_count: int, *, file: str) -> bool:
+        """Whether there are any entries, all of which fit."""
         width = 2 if table.type == _REL_TYPE else 3
         check_entries(table, 8 * width, file=file)
         if not table.data:
-            return
+            return False
         fields = unpack(f"{self._order}{len(table.data) // 8}Q", table.data)
         offsets, infos = fields[::width], fields[1::width]
         if max(offsets) >= target.size:
@@ -192,7 +209,7 @@ class RelocationTable(Mapping[int, tuple[Relocation, ...]]):
             entry = next(index for index, info in enumerate(infos) if info >> 32 >= symbol_count)
             reason = f"a relocation by symbol {infos[entry] >> 32}, of {symbol_count}"
             raise ElfError(reason, file=file, section=table.name, offset=8 * width * entry)
-        self._tables.setdefault(target.index, []).append(table)
+        return True
 
     def __getitem__(self, section: int) -> tuple[Relocation, ...]:
         decoded = self._decoded.get(section)

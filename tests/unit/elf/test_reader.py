@@ -243,6 +243,22 @@ def test_damage_of_a_section_header_is_refused_with_the_sections_name(
     assert error.section is not None
 
 
+@pytest.mark.parametrize(("offset", "symbol"), [(64, 1), (8, 99)])
+def test_relocations_that_do_not_fit_a_section_that_is_not_loaded_are_left_out(offset: int, symbol: int) -> None:
+    def file(flags: int) -> bytes:
+        writer = ElfWriter()
+        section = writer.add_section(".debug_str_offsets", bytes(16), flags=flags)
+        writer.add_relocation(section, 8, writer.add_symbol("text", section=section), 1)
+        data = bytearray(writer.build())
+        assert read_elf(bytes(data)).relocations
+        (table,) = (found for found in read_elf(bytes(data)).sections if found.name == ".rel.debug_str_offsets")
+        data[table.offset : table.offset + 16] = struct.pack("<QQ", offset, symbol << 32 | 1)
+        return bytes(data)
+
+    assert not read_elf(file(0)).relocations
+    assert refusal(file(SHF_ALLOC)).section == ".rel.debug_str_offsets"
+
+
 def test_a_section_that_is_cut_off_tells_the_first_byte_missing() -> None:
     data = example()
     text = read_elf(data).sections[1]
