@@ -72,7 +72,7 @@ EXPLAINED: Final = (
         "opened",
         "one of several files that are meant to be linked, or a file with externs and without types: purebpf shows it, "
         "and refuses to load what it lacks",
-        libbpf=r"failed to find BTF for extern|unrecognized extern section '\.maps'",
+        libbpf=r"failed to find BTF for extern|unrecognized extern section '\.maps'|unsupported map linkage extern",
     ),
     Explanation(
         "opened",
