@@ -17,6 +17,7 @@ from struct import Struct
 
 from purebpf.btf import BtfExt, InfoSection
 from purebpf.elf import (
+    SHN_COMMON,
     SHN_UNDEF,
     ElfFile,
     Relocation,
@@ -309,6 +310,9 @@ def _address(
     extent = index.at(symbol.section, byte_offset // INSN_SIZE)
     if extent is not None and byte_offset == extent.start * INSN_SIZE and index.is_subprogram(extent):
         return SubprogramAddress(insn, extent.name)
+    if symbol.section == SHN_COMMON:
+        reason = "it is a common symbol, which has no place yet: compile with -fno-common, or give the variable a value"
+        return UnknownReference(insn, symbol.name, reason)
     if not 0 < symbol.section < len(elf.sections):
         return UnknownReference(insn, symbol.name, "the symbol lies in no section")
     where = elf.sections[symbol.section].name

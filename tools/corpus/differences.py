@@ -76,6 +76,11 @@ EXPLAINED: Final = (
     ),
     Explanation(
         "opened",
+        "a variable that old compilers leave to a linker to place: purebpf shows the object, and loads what needs none",
+        libbpf=r"corrupted symbol #\d+ pointing to invalid section #65522 ",
+    ),
+    Explanation(
+        "opened",
         "maps in a section of another name, for a loader of the program's own: purebpf shows them, and loads none",
         libbpf="bad map relo against .* in section '.*maps",
     ),

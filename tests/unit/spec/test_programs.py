@@ -3,7 +3,15 @@
 import pytest
 
 from purebpf.btf import BtfExtWriter, BtfWriter, CoreKind, Function, FunctionProto, Int, Linkage
-from purebpf.elf import SymbolBinding, SymbolVisibility
+from purebpf.elf import (
+    SHF_ALLOC,
+    SHF_EXECINSTR,
+    SHN_COMMON,
+    ElfWriter,
+    SymbolBinding,
+    SymbolType,
+    SymbolVisibility,
+)
 from purebpf.errors import ObjectFileError, SpecError
 from purebpf.plan.stages import open_object
 from purebpf.spec import (
@@ -214,6 +222,16 @@ def test_a_call_or_an_address_inside_a_function_is_carried_along() -> None:
     assert isinstance(first, UnknownReference)
     assert first.reason == "no function begins at instruction 1 of the section it calls into"
     assert isinstance(second, UnknownReference)
+
+
+def test_the_address_of_a_variable_that_no_linker_placed_is_carried_along_with_advice() -> None:
+    file = ElfWriter()
+    code = file.add_section("xdp", load() + EXIT, flags=SHF_ALLOC | SHF_EXECINSTR)
+    file.add_symbol("entry", section=code, size=24, type=SymbolType.FUNC)
+    file.add_relocation(code, 0, file.add_symbol("common", section=SHN_COMMON, size=4), R_BPF_64_64)
+    (found,) = open_object(file.build(), name="any").functions["entry"].references
+    assert isinstance(found, UnknownReference)
+    assert (found.symbol, "compile with -fno-common" in found.reason) == ("common", True)
 
 
 def test_an_entry_program_cannot_be_called() -> None:
