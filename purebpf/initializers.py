@@ -130,156 +130,140 @@ def frozen8_then(self, f0, f1, f2, f3, f4, f5, f6, f7):
 
 
 def frozen10(self, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = f6
-    self.f7 = f7
-    self.f8 = f8
-    self.f9 = f9
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, f6)
+    set7(self, f7)
+    set8(self, f8)
+    set9(self, f9)
 
 
 def frozen11(self, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = f6
-    self.f7 = f7
-    self.f8 = f8
-    self.f9 = f9
-    self.f10 = f10
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, f6)
+    set7(self, f7)
+    set8(self, f8)
+    set9(self, f9)
+    set10(self, f10)
 
 
 def frozen12(self, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = f6
-    self.f7 = f7
-    self.f8 = f8
-    self.f9 = f9
-    self.f10 = f10
-    self.f11 = f11
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, f6)
+    set7(self, f7)
+    set8(self, f8)
+    set9(self, f9)
+    set10(self, f10)
+    set11(self, f11)
 
 
 def frozen13_6(self, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = make6() if f6 is absent else f6
-    self.f7 = f7
-    self.f8 = f8
-    self.f9 = f9
-    self.f10 = f10
-    self.f11 = f11
-    self.f12 = f12
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, make6() if f6 is absent else f6)
+    set7(self, f7)
+    set8(self, f8)
+    set9(self, f9)
+    set10(self, f10)
+    set11(self, f11)
+    set12(self, f12)
 
 
 def frozen13_9_10(self, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = f6
-    self.f7 = f7
-    self.f8 = f8
-    self.f9 = make9() if f9 is absent else f9
-    self.f10 = make10() if f10 is absent else f10
-    self.f11 = f11
-    self.f12 = f12
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, f6)
+    set7(self, f7)
+    set8(self, f8)
+    set9(self, make9() if f9 is absent else f9)
+    set10(self, make10() if f10 is absent else f10)
+    set11(self, f11)
+    set12(self, f12)
 
 
 def frozen15(self, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = f6
-    self.f7 = f7
-    self.f8 = f8
-    self.f9 = f9
-    self.f10 = f10
-    self.f11 = f11
-    self.f12 = f12
-    self.f13 = f13
-    self.f14 = f14
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, f6)
+    set7(self, f7)
+    set8(self, f8)
+    set9(self, f9)
+    set10(self, f10)
+    set11(self, f11)
+    set12(self, f12)
+    set13(self, f13)
+    set14(self, f14)
 
 
 def frozen18(self, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = f6
-    self.f7 = f7
-    self.f8 = f8
-    self.f9 = f9
-    self.f10 = f10
-    self.f11 = f11
-    self.f12 = f12
-    self.f13 = f13
-    self.f14 = f14
-    self.f15 = f15
-    self.f16 = f16
-    self.f17 = f17
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, f6)
+    set7(self, f7)
+    set8(self, f8)
+    set9(self, f9)
+    set10(self, f10)
+    set11(self, f11)
+    set12(self, f12)
+    set13(self, f13)
+    set14(self, f14)
+    set15(self, f15)
+    set16(self, f16)
+    set17(self, f17)
 
 
 def frozen21(self, f0, f1, f2, f3, f4, f5, f6, f7, f8, f9, f10, f11, f12, f13, f14, f15, f16, f17, f18, f19, f20):
-    become(self, draft)
-    self.f0 = f0
-    self.f1 = f1
-    self.f2 = f2
-    self.f3 = f3
-    self.f4 = f4
-    self.f5 = f5
-    self.f6 = f6
-    self.f7 = f7
-    self.f8 = f8
-    self.f9 = f9
-    self.f10 = f10
-    self.f11 = f11
-    self.f12 = f12
-    self.f13 = f13
-    self.f14 = f14
-    self.f15 = f15
-    self.f16 = f16
-    self.f17 = f17
-    self.f18 = f18
-    self.f19 = f19
-    self.f20 = f20
-    self.__class__ = final
+    set0(self, f0)
+    set1(self, f1)
+    set2(self, f2)
+    set3(self, f3)
+    set4(self, f4)
+    set5(self, f5)
+    set6(self, f6)
+    set7(self, f7)
+    set8(self, f8)
+    set9(self, f9)
+    set10(self, f10)
+    set11(self, f11)
+    set12(self, f12)
+    set13(self, f13)
+    set14(self, f14)
+    set15(self, f15)
+    set16(self, f16)
+    set17(self, f17)
+    set18(self, f18)
+    set19(self, f19)
+    set20(self, f20)
 
 
 def mutable2_0_1(self, f0, f1):
