@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MAX_SIZE = 0xFFFFFFFF
 
 _REFERENCES = ALIASES | {Kind.VAR, Kind.DECL_TAG}
+_COMPOUND = (Kind.STRUCT, Kind.UNION)
 
 
 def size_of(btf: Btf, type_id: int) -> int:
@@ -28,13 +29,15 @@ def size_of(btf: Btf, type_id: int) -> int:
         if kind in _REFERENCES:
             at = btf.size_or_type(at)
             continue
+        if kind in _COMPOUND:  # with hundreds of members that nobody asked for
+            return _bounded(btf, type_id, count * btf.size_or_type(at))
         match btf[at]:
             case Array(element=element, count=elements):
                 # A zero-length dimension does not hide an impossible one, for the walk goes on to the end.
                 count, at = count * elements, element
                 if count > MAX_SIZE:
                     break
-            case Int(size=size) | Enum(size=size) | Float(size=size) | Struct(size=size) | Union(size=size):
+            case Int(size=size) | Enum(size=size) | Float(size=size):
                 return _bounded(btf, type_id, count * size)
             case DataSection(size=size):
                 return _bounded(btf, type_id, count * size)

@@ -54,6 +54,19 @@ def member_at(btf: Btf, type_id: int, index: int) -> Member:
     return Member(text, TypeId(member_type), BitOffset(place))
 
 
+def member_names(btf: Btf, type_id: int) -> list[str]:
+    """The members' names in their order, "" for those without one; nothing for what has no members."""
+    owner = _owner(btf, type_id)
+    at = owner.offset_of(type_id)
+    (info,) = _WORD[owner.byteorder].unpack_from(owner.memory, at + 4)
+    if btf.kind(type_id) not in COMPOUND:
+        return []
+    begin = at + HEAD_SIZE
+    records = _THREE_WORDS[owner.byteorder].iter_unpack(owner.memory[begin : begin + (info & VLEN_MASK) * _MEMBER_SIZE])
+    string = owner.string
+    return [string(name) if name else "" for name, _, _ in records]
+
+
 def _owner(btf: Btf, type_id: int) -> Btf:
     """The BTF of the chain in which the record of the type stands."""
     while type_id < btf.first_id and btf.base is not None:

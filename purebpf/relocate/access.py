@@ -21,13 +21,10 @@ from purebpf.btf import (
     CoreRelocation,
     Enum,
     Kind,
-    Member,
-    Struct,
-    Union,
     resolve,
     size_of,
 )
-from purebpf.btf.members import COMPOUND, member_at, member_count
+from purebpf.btf.members import COMPOUND, member_at, member_count, member_names
 from purebpf.errors import RelocationError
 from purebpf.frozen import Frozen
 from purebpf.relocate.compat import essential_name, fields_compatible
@@ -35,10 +32,10 @@ from purebpf.units import TypeId
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from typing import Final, NoReturn
 
-    PlacesOf = Callable[[Btf, TypeId], Mapping[str, "Place"]]
+    PlacesOf = Callable[[Btf, TypeId], Mapping[str, tuple[TypeId, int, int]]]
     """`places_of`, or what remembers its answers."""
 
     EnumeratorsOf = Callable[[Btf, TypeId], Mapping[str, int]]
@@ -166,16 +163,9 @@ def _is_flexible(btf: Btf, holder: Part, array: Array) -> bool:
     return holder.name is not None and not array.count and holder.index == member_count(btf, holder.type) - 1
 
 
-class Place(Frozen):
-    """Where a struct or union has a member: number `index` of `owner`, itself or an anonymous member's type.
-
-    `bit_offset` counts from the beginning of the outer type.
-    """
-
-    owner: TypeId
-    index: int
-    bit_offset: int
-    type: TypeId
+Place = tuple[TypeId, int, int]
+"""Where a struct or union has a member: in which type, itself or an anonymous member's, as which of its members, and
+at which bit of the struct that type begins."""
 
 
 def places_of(btf: Btf, type_id: TypeId) -> dict[str, Place]:
@@ -186,33 +176,27 @@ def places_of(btf: Btf, type_id: TypeId) -> dict[str, Place]:
     """
     places: dict[str, Place] = {}
     seen: set[int] = {type_id}
-    waiting = [_members_of(btf, type_id, 0)]
+    waiting = [(type_id, 0, enumerate(member_names(btf, type_id)))]
     members_left = _MOST_MEMBERS
     while waiting:
-        for index, at, shift, member in waiting[-1]:
+        at, shift, names = waiting[-1]
+        for index, name in names:
             members_left -= 1
             if members_left < 0:
                 reason = f"type {type_id} '{btf.name_of(type_id)}' has more than {_MOST_MEMBERS} members"
                 raise BtfError(reason, file=btf.name, section=".BTF")
-            bit_offset = shift + member.bit_offset
-            if member.name:
-                places.setdefault(member.name, Place(at, index, bit_offset, member.type))
+            if name:
+                places.setdefault(name, (at, index, shift))
                 continue
+            member = member_at(btf, at, index)
             inner = resolve(btf, member.type)
             if inner not in seen:
                 seen.add(inner)
-                waiting.append(_members_of(btf, inner, bit_offset))
+                waiting.append((inner, shift + member.bit_offset, enumerate(member_names(btf, inner))))
                 break
         else:
             waiting.pop()
     return places
-
-
-def _members_of(btf: Btf, type_id: TypeId, shift: int) -> Iterator[tuple[int, TypeId, int, Member]]:
-    compound = btf[type_id]
-    if isinstance(compound, Struct | Union):
-        for index, member in enumerate(compound.members):
-            yield index, type_id, shift, member
 
 
 def enumerators_of(btf: Btf, type_id: TypeId) -> dict[str, int]:
@@ -248,12 +232,16 @@ def locate(
         at = resolve(target, at)
         if part.name is not None:
             place = places(target, at).get(part.name) if target.kind(at) in COMPOUND else None
-            wanted = member_at(local, part.type, part.index).type
-            if place is None or not fields_compatible(local, wanted, target, place.type):
+            if place is None:
                 return Mismatch(position, at)
-            parts.append(Part(place.owner, place.index, part.name))
-            bit_offset += place.bit_offset
-            at = place.type
+            owner, index, shift = place
+            member = member_at(target, owner, index)
+            wanted = member_at(local, part.type, part.index).type
+            if not fields_compatible(local, wanted, target, member.type):
+                return Mismatch(position, at)
+            parts.append(Part(owner, index, part.name))
+            bit_offset += shift + member.bit_offset
+            at = member.type
             continue
         if position:
             array = target[at]

@@ -72,7 +72,8 @@ def _lack(decision: Decision, candidate: Candidate) -> _Lack:
     if place is None:
         return _Lack(name, path, f"{inside}no member '{part.name}'", near=_nearest(part.name, list(members)))
     ours = type_name(local, member_at(local, part.type, part.index).type)
-    return _Lack(name, path, f"'{type_name(target, place.type)}', not '{ours}' as in the object", misshapen=True)
+    theirs = type_name(target, member_at(target, *place[:2]).type)
+    return _Lack(name, path, f"'{theirs}', not '{ours}' as in the object", misshapen=True)
 
 
 def _element_lack(candidate: Candidate, found: Mismatch, part: Part) -> str:

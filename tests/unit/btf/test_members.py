@@ -3,7 +3,7 @@
 import pytest
 
 from purebpf.btf import Btf, BtfWriter, Int, Member, Struct, Union
-from purebpf.btf.members import member_at, member_count
+from purebpf.btf.members import member_at, member_count, member_names
 from purebpf.errors import BtfError
 from purebpf.units import BitOffset, ByteOrder, TypeId
 
@@ -30,6 +30,8 @@ def test_a_member_is_the_one_of_the_built_struct(byteorder: ByteOrder) -> None:
         assert isinstance(compound, Struct | Union)
         assert member_count(btf, type_id) == len(compound.members)
         assert [member_at(btf, type_id, n) for n in range(len(compound.members))] == list(compound.members)
+        assert member_names(btf, type_id) == [member.name for member in compound.members]
+    assert member_names(btf, 1) == []
 
 
 def test_members_of_a_base_are_found_through_what_continues_it() -> None:
@@ -37,6 +39,7 @@ def test_members_of_a_base_are_found_through_what_continues_it() -> None:
     split = built("little", base=base)
     assert member_at(split, 2, 1) == MEMBERS[1]
     assert member_at(split, 5, 1) == MEMBERS[1]
+    assert member_names(split, 2) == member_names(split, 5) == ["first", "bits", ""]
 
 
 @pytest.mark.parametrize(("type_id", "index"), [(2, 3), (2, -1), (1, 0), (3, 1)])

@@ -3,6 +3,7 @@
 import pytest
 
 from purebpf.btf import Btf, BtfError, CoreKind, CoreRelocation
+from purebpf.btf.members import member_at
 from purebpf.errors import RelocationError
 from purebpf.relocate.access import Access, Mismatch, enumerators_of, locate, parse_access, places_of
 from purebpf.units import TypeId
@@ -129,15 +130,19 @@ def test_enumerators_are_found_without_their_flavour_and_the_first_counts() -> N
 
 def test_places_are_those_of_anonymous_members_too() -> None:
     types, outer = nested()
-    places = places_of(types.build(), outer)
-    assert {name: place.bit_offset // 8 for name, place in places.items()} == {"a": 0, "b": 4, "c": 4, "tail": 12}
+    btf = types.build()
+    bits = {
+        name: shift + member_at(btf, owner, index).bit_offset
+        for name, (owner, index, shift) in places_of(btf, outer).items()
+    }
+    assert bits == {"a": 0, "b": 32, "c": 32, "tail": 96}
 
 
 def test_of_several_members_of_one_name_the_first_counts_depth_first() -> None:
     types = Types()
     inner = types.struct("", 8, ("pad", types.int, 0), ("x", types.int, 4))
     outer = types.struct("s", 16, ("", inner, 0), ("x", types.int, 8))
-    assert places_of(types.build(), outer)["x"].bit_offset == 32
+    assert places_of(types.build(), outer)["x"] == (inner, 1, 0)
 
 
 def test_a_struct_in_itself_ends() -> None:
