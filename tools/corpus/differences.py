@@ -164,6 +164,17 @@ EXPLAINED: Final = (
         libbpf=r"declared ARENA map size \(\d+\) is too small to hold global __arena variables",
     ),
     Explanation(
+        "MAP_UPDATE of a slot value",
+        "an inner map that comes later than its outer one, as gcc orders them: libbpf has no map to put there yet",
+        libbpf=r"^\?$",
+        purebpf="^map ",
+    ),
+    Explanation(
+        "accepted",
+        "the same on a real kernel, which refuses what is no map",
+        libbpf=r"failed to initialize slot \[\d+\] to map '[^']*' fd=\d+: -EINVAL",
+    ),
+    Explanation(
         "accepted",
         'libbpf leaves out the first variable only of a SEC("?.struct_ops.link"); purebpf each',
         libbpf=r"struct_ops init_kern: struct [^ ]* is not found in kernel BTF",
