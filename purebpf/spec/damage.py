@@ -30,9 +30,9 @@ def warn_or_raise(elf: ElfFile, error: BtfError, section: str) -> None:
     """Raise `error`, which `section` is damaged by, if it is needed; else warn that the object goes on without it."""
     if is_needed(elf, section):
         raise error
+    without = "source lines" if section == EXT_SECTION else "types and source lines"
     warnings.warn(
-        f"{error}; section '{section}' is ignored, for nothing in the file needs it: the kernel is told no types and "
-        "no source lines",
+        f"{error}; section '{section}' is ignored, for nothing in the file needs it: the kernel is told no {without}",
         RuntimeWarning,
         stacklevel=2,
     )
