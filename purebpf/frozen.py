@@ -259,11 +259,16 @@ def _defaults(given: dict[str, Any], names: tuple[str, ...]) -> tuple[dict[str, 
     """The default of each field that has one, and, if there are any, what makes the values of all."""
     if _PLAIN.issuperset(map(type, given.values())):
         return given, ()
-    described = {name: _described(name, told) for name, told in given.items()}
-    makers = {name: told.default_factory for name, told in described.items() if told.default_factory}
-    defaults = {name: _ABSENT if name in makers else described[name].default for name in names if name in described}
-    factories = tuple(map(makers.get, names)) if makers else ()
-    return {name: default for name, default in defaults.items() if default is not ...}, factories
+    defaults, makers = {}, {}
+    for name, told in given.items():
+        if type(told) not in _PLAIN:
+            told = _described(name, told)
+            if told.default_factory is not None:
+                makers[name] = told.default_factory
+            told = _ABSENT if told.default_factory else told.default
+        if told is not ... and name in names:
+            defaults[name] = told
+    return defaults, tuple(map(makers.get, names)) if makers else ()
 
 
 def _pattern(made_when_absent: tuple[bool, ...], is_frozen: bool, has_post_init: bool) -> CodeType:
@@ -281,7 +286,9 @@ def _pattern(made_when_absent: tuple[bool, ...], is_frozen: bool, has_post_init:
 
 def pattern_name(made_when_absent: tuple[bool, ...], is_frozen: bool, has_post_init: bool) -> str:
     """Of the function in `initializers`: `frozen6_2_3_then` has six fields, makes two and calls `__post_init__`."""
-    made = "".join([f"_{number}" for number, is_made in enumerate(made_when_absent) if is_made])
+    made = ""
+    if True in made_when_absent:
+        made = "".join([f"_{number}" for number, is_made in enumerate(made_when_absent) if is_made])
     return f"{'frozen' if is_frozen else 'mutable'}{len(made_when_absent)}{made}{'_then' if has_post_init else ''}"
 
 

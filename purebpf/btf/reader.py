@@ -388,9 +388,9 @@ class Btf:
             return self.base.pointer_size
         if not self._pointer_size:
             # Compilers and pahole write the integers first, and a search of a vmlinux for their names takes 2 ms.
-            first = [i for i in self.ids()[:_FIRST_TYPES] if self.kind(i) == Kind.INT and self.name_of(i) in _LONGS]
-            longs = first or [i for name in _LONGS for i in self.find(name, Kind.INT)]
-            self._pointer_size = 4 if longs and self.size_or_type(longs[0]) == 4 else 8
+            first = (i for i in self.ids()[:_FIRST_TYPES] if self.kind(i) == Kind.INT and self.name_of(i) in _LONGS)
+            long = next(first, None) or next((i for name in _LONGS for i in self.find(name, Kind.INT)), None)
+            self._pointer_size = 4 if long and self.size_or_type(long) == 4 else 8
         return self._pointer_size
 
     @property
