@@ -117,6 +117,8 @@ def _module(name: str, path: str, compiled: str) -> ModuleType:
     spec = ModuleSpec(name, loader, origin=path)
     spec.has_location = True
     spec.cached = compiled
+    # As Python leaves it: who imports the module looks for it, and makes an error of its absence, to drop that at once.
+    spec.__dict__["_initializing"] = False
     module = sys.modules[name] = _MODULE(name)
     module.__dict__.update(__spec__=spec, __loader__=loader, __file__=path, __cached__=compiled)
     if path.endswith("/__init__.py"):
