@@ -35,7 +35,8 @@ for found in pkgutil.walk_packages(purebpf.__path__, "purebpf."):
         module = __import__(found.name, fromlist=("", "/", "absent"))
         spec = module.__spec__
         told[found.name] = {
-            "spec": [spec.name, spec.origin, spec.cached, spec.has_location, spec.parent, spec.loader_state, sorted(vars(spec))],
+            "spec": [spec.name, spec.origin, spec.cached, spec.has_location, spec.parent, spec.loader_state],
+            "of spec": sorted(vars(spec)),
             "places": spec.submodule_search_locations,
             "loader": [type(spec.loader).__name__, spec.loader.name, spec.loader.path],
             "of module": [spec.loader is module.__loader__, found.ispkg, module.__package__, type(module).__name__],
