@@ -18,10 +18,6 @@ from __future__ import annotations
 
 import gc
 import sys
-from _frozen_importlib import ModuleSpec
-from _frozen_importlib_external import MAGIC_NUMBER, FileFinder, SourceFileLoader
-from _imp import _fix_co_filename  # type: ignore[attr-defined]
-from _thread import _count as count_of_other_threads
 from marshal import loads
 from os import O_CLOEXEC, O_RDONLY, close, open, read, stat  # noqa: A004
 
@@ -31,6 +27,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
     from types import CodeType, ModuleType
+
+try:
+    from _frozen_importlib import ModuleSpec
+    from _frozen_importlib_external import MAGIC_NUMBER, FileFinder, SourceFileLoader
+    from _imp import _fix_co_filename  # type: ignore[attr-defined]
+    from _thread import _count as count_of_other_threads
+except ImportError:  # they are CPython's own affair; without them everything is left to Python
+    MAGIC_NUMBER, FileFinder = b"", None  # type: ignore[misc, assignment]
 
 _PLAIN_FINDERS = {"_frozen_importlib", "_frozen_importlib_external", "_distutils_hack"}
 _GOES_BY_TIME = MAGIC_NUMBER + bytes(4)

@@ -205,6 +205,12 @@ def test_bytecode_may_lie_in_another_folder(copied: Path, tmp_path: Path, end: s
     assert quick[0] == regular[0]
 
 
+def test_a_python_without_the_names_that_this_takes_from_it_imports_as_it_does(copied: Path) -> None:
+    program = f"import _thread\ndel _thread._count\n{USE}"
+    quick, regular = (run(program, way, PYTHONPATH=str(copied.parent)) for way in ("quick", "regular"))
+    assert quick == regular
+
+
 def test_the_package_may_lie_in_a_zip_file(tmp_path: Path) -> None:
     archive = tmp_path / "packed.zip"
     with zipfile.ZipFile(archive, "w") as packed:
