@@ -47,14 +47,14 @@ def imported(module: str, folder: str) -> ModuleType:
 
     What an import makes stays as long as the process does: it goes straight to the collector's oldest generation,
     where `freeze` and `unfreeze` put it without a look at it. (Holding the collector back alone would put its work
-    off until the next collection.) Who has turned the collector off or has frozen objects is not meddled with.
+    off until the next collection. The few hundred objects that others made last grow old with it.) Who has turned the
+    collector off or has frozen objects is not meddled with.
     """
     if module in sys.modules:
         __import__(module)  # which waits where another thread is still at it
         return sys.modules[module]
     held_back = gc.isenabled() and not gc.get_freeze_count()
     if held_back:
-        gc.collect(0)  # others' garbage must not grow old with it
         gc.disable()
     try:
         if module in MODULES and _all_is_plain(folder):

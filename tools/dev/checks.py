@@ -24,6 +24,8 @@ def main(arguments: list[str]) -> int:
         _passes("ruff format", [_tool("ruff"), "format", "-q", "."])
     if "--update" in arguments:
         os.environ["PUREBPF_UPDATE"] = "1"
+        for tool in ("make_initializers", "make_load_path"):
+            _passes(tool, [str(VENV_PYTHON), "-m", f"tools.{tool}"])
     failed = [name for name, command in _checks() if not _passes(name, command)]
     print(f"\ncheck: {'failed: ' + ', '.join(failed) if failed else 'all well'}")
     return 1 if failed else 0
@@ -38,6 +40,7 @@ def _checks() -> list[tuple[str, list[str]]]:
         ("layering", [*pytest, "tests/repo/test_layering.py"]),
         ("sizes", [*pytest, "tests/repo/test_sizes.py"]),
         ("public names", [*pytest, _PUBLIC_API]),
+        ("generated files", [*pytest, "tests/repo/test_initializers.py", "tests/repo/test_load_path.py"]),
         ("C without a warning", _strict_compilation()),
     ]
 
