@@ -6,14 +6,14 @@
         for event in execs.maps["events"]:        # decoded by the object's own types
             print(event.pid, event.comm)
 
-Errors, enumerations, targets and plans are here at once; the other names are loaded when first used, so that
+Errors, enumerations, targets, plans and specs are here at once; the other names are loaded when first used, so that
 `import purebpf` costs less than half of what starting the interpreter does.
 """
 
 from purebpf.quick_import import imported
 
 # With all that the next ones import, at less than Python's usual cost.
-imported("purebpf.plan.target", __path__[0])
+imported("purebpf.spec.model", __path__[0])
 
 from purebpf.errors import (  # noqa: E402
     AttachTargetError,
@@ -33,6 +33,7 @@ from purebpf.errors import (  # noqa: E402
 )
 from purebpf.plan.steps import LoadPlan  # noqa: E402
 from purebpf.plan.target import Feature, Target  # noqa: E402
+from purebpf.spec.model import ObjectSpec  # noqa: E402
 from purebpf.uapi import AttachType, LinkType, MapType, ProgramType  # noqa: E402
 
 # typing costs 5 ms to import; type checkers know this name anyway.
@@ -52,7 +53,6 @@ if TYPE_CHECKING:
     from purebpf.live.tracepipe import trace_pipe
     from purebpf.preflight.judge import check
     from purebpf.preflight.report import Finding, Report, Verdict
-    from purebpf.spec.model import ObjectSpec
     from purebpf.survey import check_kernels, cut_kernels
     from purebpf.with_block import Attached, attached
 
@@ -65,7 +65,6 @@ _PLACES = {
     "Link": "live.link",
     "Links": "live.links",
     "Map": "live.maps",
-    "ObjectSpec": "spec.model",
     "Program": "live.program",
     "Report": "preflight.report",
     "RingBuffer": "live.ringbuf",

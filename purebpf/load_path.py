@@ -4,17 +4,20 @@ A module's file stands behind those of the modules that it imports. purebpf/quic
 """
 
 MODULES = {
-    "purebpf.plan.target": (
-        "standard.py",
-        "plan/__init__.py",
+    "purebpf.spec.model": (
         "enums.py",
-        "errors.py",
         "initializers.py",
         "frozen.py",
-        "plan/target.py",
         "units.py",
+        "spec/model.py",
+        "standard.py",
         "uapi.py",
+        "spec/sections.py",
+        "spec/__init__.py",
+        "errors.py",
+        "plan/__init__.py",
         "plan/steps.py",
+        "plan/target.py",
     ),
     "purebpf.api": (
         "live/__init__.py",
@@ -34,9 +37,6 @@ MODULES = {
         "btf/layout.py",
         "btf/__init__.py",
         "logs.py",
-        "spec/model.py",
-        "spec/sections.py",
-        "spec/__init__.py",
         "elf/model.py",
         "elf/names.py",
         "elf/tables.py",
@@ -50,7 +50,6 @@ MODULES = {
         "insn/patch.py",
         "plan/downgrade.py",
         "plan/build.py",
-        "plan/sanitize.py",
         "relocate/__init__.py",
         "relocate/model.py",
         "relocate/patch.py",

@@ -13,7 +13,7 @@ import purebpf
 PACKAGE = Path(purebpf.__path__[0])
 PLACE = PACKAGE / "load_path.py"
 BEGINNINGS = {
-    "purebpf.plan.target": "purebpf",  # what the package itself imports
+    "purebpf.spec.model": "purebpf",  # what the package itself imports
     "purebpf.api": "purebpf.api",
     "purebpf.host.target": "purebpf.host.target",
 }
@@ -38,7 +38,10 @@ def imported_by(beginning: str, before: list[str]) -> list[str]:
     command = [sys.executable, "-X", "importtime", "-c", "\n".join(lines)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     names = [line.rpartition("|")[2].strip() for line in told.partition(_HERE)[2].splitlines()]
-    ours = [name.removeprefix("purebpf.").replace(".", "/") for name in names if name.startswith("purebpf.")]
+    # Python tells of a module twice that its own package imports first.
+    ours = [
+        name.removeprefix("purebpf.").replace(".", "/") for name in dict.fromkeys(names) if name.startswith("purebpf.")
+    ]
     places = [f"{name}/__init__.py" if (PACKAGE / name).is_dir() else f"{name}.py" for name in ours]
     # the extension has no source; the other two are what runs the rest
     return [

@@ -42,7 +42,6 @@ def sanitize(btf: Btf, target: Target) -> bytes | None:
     """The bytes to hand to the kernel; None if it takes no BTF at all."""
     if not target.supports(_BTF):
         return None
-    # As in libbpf every feature is asked for once: on a kernel that has them all no type is looked at.
     lacking = [changes for feature, changes in _CHANGES if not target.supports(feature)]
     if not target.supports(_LAYOUT) and btf.kind_layout is not None:
         # Loaded here because few objects on few kernels need it.

@@ -21,7 +21,7 @@ from purebpf.elf import ElfFile, contents, read_elf
 from purebpf.errors import BpfError, BtfError
 from purebpf.frozen import Frozen, replace
 from purebpf.plan.build import DEFAULT_PIN_ROOT, build_plan
-from purebpf.plan.sanitize import sanitize
+from purebpf.plan.target import FEATURES_OF_TYPES, Feature
 from purebpf.relocate.core import adapt
 from purebpf.relocate.link import link
 from purebpf.relocate.model import KCONFIG_MAP, ResolvedExterns
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     Source = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 
 _REMEMBERED_SIZE: Final = 1 << 18
+_LAYOUT: Final = Feature.BTF_LAYOUT
 
 STAGES: Final = ("read", "describe", "core", "link", "externs", "sanitize", "plan", "execute")
 """The names of the stages, in order; the last one needs a kernel."""
@@ -187,7 +188,15 @@ def _with_kconfig(spec: ObjectSpec, resolved: ResolvedExterns) -> ObjectSpec:
 
 
 def _sanitize(spec: ObjectSpec, target: Target) -> bytes | None:
-    return sanitize(spec.btf, target) if spec.btf is not None else None
+    btf = spec.btf
+    if btf is None:
+        return None
+    # On a kernel that has them all no type is looked at.
+    if all(map(target.supports, FEATURES_OF_TYPES)) and (btf.kind_layout is None or target.supports(_LAYOUT)):
+        return btf.raw
+    from purebpf.plan.sanitize import sanitize
+
+    return sanitize(btf, target)
 
 
 def _with_tags(values: dict[str, Any], target: Target) -> tuple[ObjectSpec, Sequence[LinkedProgram]]:

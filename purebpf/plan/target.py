@@ -65,6 +65,19 @@ class Feature(Enum):
         self.config = config
 
 
+FEATURES_OF_TYPES = (
+    Feature.BTF,
+    Feature.BTF_FUNC,
+    Feature.BTF_GLOBAL_FUNC,
+    Feature.BTF_DATASEC,
+    Feature.BTF_QMARK_DATASEC,
+    Feature.BTF_FLOAT,
+    Feature.BTF_DECL_TAG,
+    Feature.BTF_TYPE_TAG,
+    Feature.BTF_ENUM64,
+)
+"""What a kernel has that takes any types but those with a layout section as they are."""
+
 _VIRTUAL = {
     "LINUX_HAS_BPF_COOKIE": Feature.BPF_COOKIE,
     "LINUX_HAS_SYSCALL_WRAPPER": Feature.SYSCALL_WRAPPER,

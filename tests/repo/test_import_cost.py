@@ -48,8 +48,9 @@ def test_importing_the_package_loads_what_every_program_needs_and_no_more() -> N
     errors_and_enumerations = {"purebpf", "purebpf.errors", "purebpf.uapi", "purebpf.units", "purebpf.enums"}
     value_classes = {"purebpf.frozen", "purebpf.initializers", "purebpf.standard"}
     targets_and_plans = {"purebpf.plan", "purebpf.plan.target", "purebpf.plan.steps"}
+    specs = {"purebpf.spec", "purebpf.spec.model", "purebpf.spec.sections"}
     importing = {"purebpf.quick_import", "purebpf.load_path"}
-    assert ours == errors_and_enumerations | value_classes | targets_and_plans | importing
+    assert ours == errors_and_enumerations | value_classes | targets_and_plans | specs | importing
     assert loaded - ours <= {"__future__", "errno", "gc"}
 
 
@@ -78,6 +79,7 @@ def test_a_load_imports_nothing_heavy_and_nothing_that_few_objects_need() -> Non
         "purebpf.live.seam",
         "purebpf.near",
         "purebpf.plan.attach_target",
+        "purebpf.plan.sanitize",
         "purebpf.plan.struct_ops",
         "purebpf.relocate.comparison",
         "purebpf.relocate.externs",

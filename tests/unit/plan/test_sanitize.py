@@ -24,8 +24,9 @@ from purebpf.btf import (
     Union,
     Variable,
 )
+from purebpf.plan import sanitize as module
 from purebpf.plan.sanitize import sanitize
-from purebpf.plan.target import Feature, Target
+from purebpf.plan.target import FEATURES_OF_TYPES, Feature, Target
 from purebpf.units import BitOffset, TypeId
 
 INT = TypeId(1)
@@ -62,6 +63,10 @@ def test_a_kernel_that_knows_everything_gets_the_bytes_of_the_file() -> None:
         writer.add(found)
     btf = Btf.parse(writer.build())
     assert sanitize(btf, Target("new", "", 0, "little")) is btf.raw
+
+
+def test_each_change_is_for_want_of_a_feature_that_is_asked_for_before_the_stage_is_loaded() -> None:
+    assert {Feature.BTF, *(feature for feature, _ in module._CHANGES)} == set(FEATURES_OF_TYPES)
 
 
 def test_a_kernel_without_btf_gets_none() -> None:
