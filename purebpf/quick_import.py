@@ -10,7 +10,7 @@ straight from their bytecode, in the order in which they need each other; what i
   `sys.meta_path` whom the modules might concern.
 - Nothing has to be told when it gets stale: a module that `load_path.py` does not list is imported by who needs it.
 
-Rejected: a finder of our own (a fifth of what this saves) and all bytecode in one file (a millisecond less, and
+Rejected: a finder of our own (half of what this saves) and all bytecode in one file (a millisecond less, and
 somebody has to write it).
 """
 
