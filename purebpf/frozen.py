@@ -343,7 +343,7 @@ class _Maker(type):
             [name for name, kind in kinds.items() if "ClassVar" not in (kind if kind.__class__ is str else str(kind))]
         )
         made["__purebpf_given__"] = given = {name: namespace.pop(name) for name in fields if name in namespace}
-        if any(type(told) is field and not told.init for told in given.values()):
+        if any(type(told) is _FIELD and not told.init for told in given.values()):
             passed = tuple([name for name in fields if getattr(given.get(name), "init", True)])
         made["__slots__"], made["__match_args__"] = fields, passed
         if "__doc__" not in namespace:

@@ -1,4 +1,4 @@
-"""Our own modules, imported at less than Python's usual cost: a first load imports 70 of them, most of its time.
+"""Our own modules, imported at less than Python's usual cost: a first load imports 65 of them, half of its time.
 
 Python asks every finder for each module, lists folders, works out anew where the bytecode lies, takes a dozen locks and
 looks for garbage 25 times among what the imports make. `imported` runs the modules that come with one of `load_path.py`

@@ -14,6 +14,7 @@ from array import array
 
 from purebpf.btf.dedup import Deduplicated
 from purebpf.btf.kinds import Scan
+from purebpf.btf.members import COMPOUND
 from purebpf.btf.reader import Btf
 from purebpf.btf.references import references
 from purebpf.btf.types import (
@@ -24,7 +25,6 @@ from purebpf.btf.types import (
     Float,
     Forward,
     Int,
-    Kind,
     Member,
     Restrict,
     Struct,
@@ -38,7 +38,6 @@ from purebpf.errors import BtfError
 from purebpf.frozen import Frozen
 from purebpf.units import TypeId
 
-_COMPOUND = (Kind.STRUCT, Kind.UNION)
 _MAX_TOLD = 3
 """Sizes of types of the same name that an error names."""
 
@@ -135,7 +134,7 @@ def _told(kind: BtfType) -> BtfType:
 def _held_by_value(btf: Btf) -> set[int]:
     """The base's types that a struct or union of the split part has inside: their size is part of its layout."""
     held, seen = set[int](), set[int]()
-    todo = [member.type for each in btf.ids_of(*_COMPOUND) for member in _members(btf[each])]
+    todo = [member.type for each in btf.ids_of(*COMPOUND) for member in _members(btf[each])]
     while todo:
         type_id = todo.pop()
         if type_id in seen:

@@ -8,6 +8,7 @@ as pahole and libbpf do. Unlike libbpf, 16-byte integers align to 16 bytes, as c
 from __future__ import annotations
 
 from purebpf.btf.lookup import ALIASES, MAX_CHAIN, endless, resolve
+from purebpf.btf.members import COMPOUND
 from purebpf.btf.types import Array, DataSection, Enum, Float, Int, Kind, Member, Pointer, Struct, Union
 from purebpf.errors import BtfError
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 MAX_SIZE = 0xFFFFFFFF
 
 _REFERENCES = ALIASES | {Kind.VAR, Kind.DECL_TAG}
-_COMPOUND = (Kind.STRUCT, Kind.UNION)
 
 
 def size_of(btf: Btf, type_id: int) -> int:
@@ -29,7 +29,7 @@ def size_of(btf: Btf, type_id: int) -> int:
         if kind in _REFERENCES:
             at = btf.size_or_type(at)
             continue
-        if kind in _COMPOUND:  # with hundreds of members that nobody asked for
+        if kind in COMPOUND:  # with hundreds of members that nobody asked for
             return _bounded(btf, type_id, count * btf.size_or_type(at))
         match btf[at]:
             case Array(element=element, count=elements):

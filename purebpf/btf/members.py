@@ -27,16 +27,13 @@ _KIND_FLAG = 1 << 31
 
 def member_count(btf: Btf, type_id: int) -> int:
     """How many members a struct or union has."""
-    owner = _owner(btf, type_id)
-    (info,) = _WORD[owner.byteorder].unpack_from(owner.memory, owner.offset_of(type_id) + 4)
-    return int(info & VLEN_MASK)
+    _, _, info = _record(btf, type_id)
+    return info & VLEN_MASK
 
 
 def member_at(btf: Btf, type_id: int, index: int) -> Member:
     """Member number `index` of a struct or union; BtfError where there is none."""
-    owner = _owner(btf, type_id)
-    at = owner.offset_of(type_id)
-    (info,) = _WORD[owner.byteorder].unpack_from(owner.memory, at + 4)
+    owner, at, info = _record(btf, type_id)
     if btf.kind(type_id) not in COMPOUND or not 0 <= index < info & VLEN_MASK:
         raise BtfError(f"type {type_id} has no member {index}", file=btf.name, section=".BTF")
     name, member_type, place = _THREE_WORDS[owner.byteorder].unpack_from(
@@ -56,9 +53,7 @@ def member_at(btf: Btf, type_id: int, index: int) -> Member:
 
 def member_names(btf: Btf, type_id: int) -> list[str]:
     """The members' names in their order, "" for those without one; nothing for what has no members."""
-    owner = _owner(btf, type_id)
-    at = owner.offset_of(type_id)
-    (info,) = _WORD[owner.byteorder].unpack_from(owner.memory, at + 4)
+    owner, at, info = _record(btf, type_id)
     if btf.kind(type_id) not in COMPOUND:
         return []
     begin = at + HEAD_SIZE
@@ -67,8 +62,10 @@ def member_names(btf: Btf, type_id: int) -> list[str]:
     return [string(name) if name else "" for name, _, _ in records]
 
 
-def _owner(btf: Btf, type_id: int) -> Btf:
-    """The BTF of the chain in which the record of the type stands."""
+def _record(btf: Btf, type_id: int) -> tuple[Btf, int, int]:
+    """The BTF of the chain in which the record of the type stands, at which byte, and its info word."""
     while type_id < btf.first_id and btf.base is not None:
         btf = btf.base
-    return btf
+    at = btf.offset_of(type_id)
+    (info,) = _WORD[btf.byteorder].unpack_from(btf.memory, at + 4)
+    return btf, at, info

@@ -407,7 +407,7 @@ class Btf:
 
     @property
     def places(self) -> array[int]:
-        """The word of `words` at which each own type's record begins."""
+        """The word of `words` at which each own type's record begins; the caller's own."""
         # Loaded here, as with it comes the module collections, which no load imports.
         from array import array
 

@@ -94,7 +94,7 @@ def bad_reference(btf: Btf, type_id: int, target: int) -> BtfError:
 
 def record_ends(btf: Btf) -> array[int]:
     """The word behind each own type's record, as `btf.places` has the first."""
-    ends = array("I", btf.places)
+    ends = btf.places
     ends.append(len(btf.words))
     del ends[0]
     return ends

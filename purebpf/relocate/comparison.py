@@ -13,7 +13,7 @@ little.
 
 from __future__ import annotations
 
-from purebpf.btf import Array, Btf, Enum, Forward, FunctionProto, Int, Kind, Pointer, Struct, Union, Void, resolve
+from purebpf.btf import Array, Btf, Enum, Forward, FunctionProto, Int, Pointer, Struct, Union, Void, resolve
 from purebpf.errors import RelocationError
 from purebpf.relocate.compat import DEEPEST, essential_name, kinds_compatible, too_deep
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from purebpf.units import TypeId
 
 _MOST_COMPARISONS: Final = 131_072
-_ENUMS: Final = (Kind.ENUM, Kind.ENUM64)
-_COMPOUND: Final = (Kind.STRUCT, Kind.UNION)
 
 
 class Comparison:

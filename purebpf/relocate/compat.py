@@ -9,6 +9,7 @@ by name (or without), arrays by their elements. Nesting deeper than 32 is an err
 from __future__ import annotations
 
 from purebpf.btf import Array, Btf, Int, Kind, resolve
+from purebpf.btf.members import COMPOUND
 from purebpf.errors import RelocationError
 
 TYPE_CHECKING = False
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 DEEPEST: Final = 32
 _ENUMS: Final = (Kind.ENUM, Kind.ENUM64)
-_COMPOUND: Final = (Kind.STRUCT, Kind.UNION)
 _NAMED: Final = (*_ENUMS, Kind.FWD)
 
 
@@ -43,7 +43,7 @@ def fields_compatible(local: Btf, local_id: int, target: Btf, target_id: int) ->
     for _ in range(DEEPEST):
         local_id, target_id = resolve(local, local_id), resolve(target, target_id)
         local_kind, target_kind = local.kind(local_id), target.kind(target_id)
-        if local_kind in _COMPOUND and target_kind in _COMPOUND:
+        if local_kind in COMPOUND and target_kind in COMPOUND:
             return True
         if not kinds_compatible(local_kind, target_kind):
             return False
