@@ -1,12 +1,10 @@
 """Writes `purebpf/initializers.py`: the patterns of `__init__` of all value classes of the package.
 
-    python -m tools.make_initializers            write the file
-    python -m tools.make_initializers --check    fail if it is not what would be written
+    python -m tools.make_initializers
 
 Without the file each pattern would be compiled in the first load of a process, which took a tenth of it.
 """
 
-import sys
 from importlib import import_module
 from pathlib import Path
 from pkgutil import walk_packages
@@ -54,15 +52,11 @@ def written() -> str:
     return "\n\n".join((_HEAD, *(written_pattern(*shape) for shape in ordered)))
 
 
-def main() -> int:
+def main() -> None:
     for name in [name for name, value in vars(initializers).items() if callable(value)]:
         delattr(initializers, name)  # they may be of an older frozen.py, which the classes could not be made by
-    text = written()
-    if "--check" in sys.argv:
-        return int(PLACE.read_text() != text)
-    PLACE.write_text(text)
-    return 0
+    PLACE.write_text(written())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,7 +1,6 @@
 """Writes `purebpf/load_path.py`: which modules come with the package and with a load, in the order of need.
 
-python -m tools.make_load_path            write the file
-python -m tools.make_load_path --check    fail if it is not what would be written
+`python -m tools.make_load_path` does it, and `./dev check --update` does it too.
 """
 
 import subprocess
@@ -64,13 +63,9 @@ def written() -> str:
     return _HEAD + "\n".join([*lines, "}", ""])
 
 
-def main() -> int:
-    text = written()
-    if "--check" in sys.argv:
-        return int(PLACE.read_text() != text)
-    PLACE.write_text(text)
-    return 0
+def main() -> None:
+    PLACE.write_text(written())
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -19,15 +19,23 @@ from purebpf.quick_import import imported
 
 PACKAGE = Path(purebpf.__path__[0])
 
-# Every module of the package: what the import system says of it, and what is in it.
-DESCRIBE = """
-import json, pkgutil, sys
+# Somebody in the import system whom every module might concern.
+HOOK = "sys.meta_path.insert(0, type('Hook', (), {'find_spec': staticmethod(lambda *_: None)}))"
+
+# Which modules the import system was asked for; the regular way is what such a hook makes of it.
+PREPARED = f"""
+import json, sys
 by_python = set()
 sys.addaudithook(lambda event, told: by_python.add(told[0]) if event == "import" else None)
 if sys.argv[1] == "regular":
-    sys.meta_path.insert(0, type("Hook", (), {"find_spec": staticmethod(lambda *_: None)}))
+    {HOOK}
 import purebpf
-purebpf.load, purebpf.running_target
+"""
+
+# Every module of the package: what the import system says of it, and what is in it.
+DESCRIBE = (
+    f"{PREPARED}import pkgutil\n"
+    + """purebpf.load, purebpf.running_target
 quick = [name for name in sys.modules if name.startswith("purebpf") and name not in by_python]
 told = {}
 for found in pkgutil.walk_packages(purebpf.__path__, "purebpf."):
@@ -46,17 +54,13 @@ for found in pkgutil.walk_packages(purebpf.__path__, "purebpf."):
         }
 print(json.dumps([told, quick]))
 """
+)
 
 # One module: its text, where it and its bytecode lie, and what is in it; which modules are not the ones that others
 # have; and whether all came quickly.
-USE = """
-import json, sys
-by_python = set()
-sys.addaudithook(lambda event, told: by_python.add(told[0]) if event == "import" else None)
-if sys.argv[1] == "regular":
-    sys.meta_path.insert(0, type("Hook", (), {"find_spec": staticmethod(lambda *_: None)}))
-import purebpf
-try:
+USE = (
+    PREPARED
+    + """try:
     purebpf.load
     import purebpf.logs as one
     told = [one.__doc__, one.__file__, one.__cached__, one.logger.__code__.co_filename, sorted(vars(one))]
@@ -68,6 +72,7 @@ for full_name, module in sys.modules.items():
         told.append(name)
 print(json.dumps([told, "purebpf.api" in sys.modules and "purebpf.api" not in by_python]))
 """
+)
 
 
 def run(program: str, *arguments: str, options: tuple[str, ...] = (), **environment: str) -> Any:
@@ -177,7 +182,7 @@ def test_other_bytecode_gives_what_python_gives(copied: Path, damage: str, write
     [
         ("", True),
         ("import importlib.metadata", True),
-        ("sys.meta_path.insert(0, type('Hook', (), {'find_spec': staticmethod(lambda *_: None)}))", False),
+        (HOOK, False),
         ("import threading; threading.Thread(target=threading.Event().wait, daemon=True).start()", False),
         ("sys.path_importer_cache.clear()", False),
         ("sys.modules['purebpf._fastpath'] = None", True),

@@ -54,13 +54,13 @@ def run(
     Its output goes to `output`, or to this process's own. Files it leaves in /run/vm/out come back in the outcome.
     `extra` are more cpio archives to unpack over the rest. Where the emulator's own fault ended it, it is run again.
     """
-    for boot in range(_MOST_BOOTS):
+    boots_left = 1 if interactive else _MOST_BOOTS
+    while True:
         outcome = _boot(kernel, command, interactive=interactive, output=output, timeout=timeout, extra=extra)
-        is_emulators = outcome.status is None and _STALE_BREAKPOINT in outcome.console
-        if interactive or not is_emulators or boot == _MOST_BOOTS - 1:
-            break
+        boots_left -= 1
+        if not boots_left or outcome.status is not None or _STALE_BREAKPOINT not in outcome.console:
+            return outcome
         print("vm: qemu led the kernel into a breakpoint that was gone (Oops: int3); once more", file=sys.stderr)
-    return outcome
 
 
 def _boot(
